@@ -1,0 +1,118 @@
+# Every command of this project; `make` lists them. Works with GNU make 3.81 (macOS) and newer.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+# PYTHON=…       the Python that .venv is made with (3.11–3.13); found by itself otherwise
+# TORCH_INDEX=…  the address of a package index to take torch from, PyTorch's CPU index for one.
+#                Its files are not PyPI's, so this one package is then not checked against lock/
+# UPGRADE=1      lets `make lock` take newer versions
+# ARGS=…         goes to pytest (make test) and to the evaluation (make eval)
+
+SHELL := bash
+.NOTPARALLEL:
+
+# No model hub; no warning of forked tokenizers; no threads that spin while they wait; no news of pip.
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+export OMP_WAIT_POLICY := PASSIVE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+# Wheels only: a source package would run code, and fetch tools to build it, that no hash covers.
+PIP := $(RUN) pip install --no-deps --only-binary=:all:
+# pip tells three lines a package; of those, the large downloads are worth showing.
+DOWNLOADS := | { grep --line-buffered -o '^ *Downloading [^/]* MB)' || :; }
+
+# An environment is stamped, last of all, with what it was made of and where: no stamp, no environment.
+digest = $(shell { pwd; cat $(1); } | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
+LOCKS   := pyproject.toml lock/torch-cpu.txt lock/torch.txt lock/cuda.txt \
+           lock/serve.txt lock/build.txt
+SERVING := .venv/.serving-$(call digest,$(LOCKS))
+TESTING := .venv/.testing-$(call digest,$(LOCKS) lock/test.txt)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo 'Settings (PORT=, HOST=, PYTHON=, TORCH_INDEX=, ARGS=) stand at the head of the Makefile.'
+
+serve: bundle ## answer questions about corpus/ on http://127.0.0.1:8000 (installs what it needs)
+	@exec $(BIN)/report-qa serve --host $(HOST) --port $(PORT)
+
+bundle: $(SERVING) ## index corpus/ into build/bundle/, if it is not already
+	@$(BIN)/report-qa index build
+
+eval: bundle ## measure the answers on eval/questions/
+	@$(RUN) eval run $(ARGS)
+
+test: lint ## lint, types, then every test
+	@$(RUN) pytest $(ARGS)
+
+lint: $(TESTING) ## style and types only
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+
+format: $(TESTING) ## put the code into the house style
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+lock: ## pin what pyproject.toml asks for into lock/ (UPGRADE=1: newest versions)
+	@$(FIND_PYTHON); tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	"$$python" -m venv "$$tmp" && "$$tmp/bin/python" -m pip install -q uv==0.13.9 && \
+	"$$tmp/bin/python" lock/compile.py "$$tmp/bin/uv" $(if $(UPGRADE),--upgrade)
+
+clean: ## remove all that make has made
+	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help serve bundle eval test lint format lock clean
+
+# --- environments ---------------------------------------------------------------------------------
+
+$(SERVING): | .venv/.made
+	@rm -f .venv/.serving-* .venv/.testing-*
+	@echo '[1/3] installing torch (about 190 MB, or 110 MB on a Mac)'
+	@$(if $(TORCH_INDEX),$(TORCH_FROM_INDEX),$(TORCH_FROM_LOCK))
+	@echo '[2/3] installing the rest (about 240 MB)'; set -o pipefail; \
+	$(PIP) --require-hashes -r lock/serve.txt -r lock/build.txt $(DOWNLOADS)
+	@echo '[3/3] installing report-qa itself'
+	@$(PIP) -q --no-build-isolation -e .
+	@touch $@
+
+TORCH_FROM_INDEX = $(PIP) --index-url $(TORCH_INDEX) "$$(grep -o '^torch==[0-9.]*' lock/torch.txt)"
+
+# A CPU build if pip can find one, else PyPI's, which on Linux is the one with CUDA. Any failure but
+# "not found" ends here: a wrong hash or a full disk is no reason to download gigabytes.
+define TORCH_FROM_LOCK
+if ! $(PIP) --require-hashes -r lock/torch-cpu.txt 2>.venv/torch.log; then \
+  grep -q 'No matching distribution' .venv/torch.log || { cat .venv/torch.log >&2; exit 1; }; \
+  [ "$$(uname)" = Linux ] && echo '      no CPU build in reach, so with CUDA: about 2.7 GB, 5.5 GB' \
+    'on disk (Ctrl-C, then make TORCH_INDEX=… to name an index of CPU builds)'; \
+  $(PIP) --require-hashes -r lock/torch.txt || exit 1; \
+  if [ "$$(uname)" = Linux ]; then set -o pipefail; \
+    $(PIP) --require-hashes -r lock/cuda.txt $(DOWNLOADS); fi; \
+fi
+endef
+
+$(TESTING): $(SERVING)
+	@echo 'installing the test tools (about 30 MB)'; set -o pipefail; \
+	$(PIP) --require-hashes -r lock/test.txt $(DOWNLOADS)
+	@touch $@
+
+.venv/.made:
+	@$(FIND_PYTHON); echo "making .venv with $$python (1.7 GB, one to three minutes)"; \
+	"$$python" -m venv --clear .venv >/dev/null 2>&1 || { \
+	"$$python" -m venv --clear --without-pip .venv && \
+	"$$python" -m pip --python $(BIN)/python install -q pip; } 2>/dev/null || { \
+	echo "$$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# The first that runs (a pyenv shim may not) and is in range: the system's own, then the newest.
+define FIND_PYTHON
+python= found=; \
+for p in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+  v=$$("$$p" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+  case $$v in 3.11 | 3.12 | 3.13) python=$$p; break;; ?*) found="$$found $$p is $$v,";; esac; \
+done; \
+[ "$$python" ] || { echo "no Python 3.11, 3.12 or 3.13:$${found:- none runs,}" \
+  "install one and say make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
+endef

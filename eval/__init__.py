@@ -1,0 +1,1 @@
+"""Offline evaluation: questions with evidence, a run, its measures, and the gate."""

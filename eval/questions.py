@@ -1,0 +1,161 @@
+"""The evaluation questions: what is asked, and the spans of the report that settle it.
+
+Questions are judged by spans of the canonical text, never by passages, so that a new splitter needs no
+new judging. `evidence` spans settle the question together; each span in `also` settles it alone.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+QUESTIONS = Path(__file__).parent / "questions"
+KINDS = (
+    *("fact", "paraphrase", "keyword", "typo", "entity", "multi", "metadata", "french"),
+    *("verbose", "format", "dialogue", "near", "falsepremise", "topic", "off"),
+)
+SPLITS = ("dev", "test")
+_REQUIRED = {
+    "id": str,
+    "document_id": str,
+    "question": str,
+    "kind": str,
+    "split": str,
+    "fact": str,
+    "answerable": bool,
+    "evidence": list,
+    "also": list,
+}
+_OPTIONAL = {
+    "answer": (str, type(None)),
+    "near": (list,),
+    "why": (str,),
+    "dialogue": (str,),
+    "history": (list,),
+    "resolved": (str,),
+}
+
+Split = Literal["dev", "test"]
+Span = tuple[int, int]
+
+
+class QuestionError(ValueError):
+    """A question file cannot be used; the message names file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One known question. Spans are `(start, end)` in code points of the document's canonical text."""
+
+    id: str
+    document_id: str
+    question: str
+    kind: str
+    split: str
+    fact: str
+    answerable: bool
+    answer: str | None
+    evidence: tuple[Span, ...]
+    also: tuple[Span, ...]
+    history: tuple[Mapping[str, str], ...] = ()
+    resolved: str | None = None
+    why: str | None = None
+
+    @property
+    def settling(self) -> tuple[Span, ...]:
+        """Every span that belongs to an answer: `evidence`, then `also`."""
+        return self.evidence + self.also
+
+
+def load_questions(folder: Path, texts: Mapping[str, str]) -> list[Question]:
+    """Load every `*.jsonl` file under a folder, in order of path and line.
+
+    Args:
+        folder: Where the files are.
+        texts: Canonical text of each document by id; every quote is proved against it.
+
+    Raises:
+        QuestionError: for the first line that is not a sound question, naming file, line and field; for
+            a question that is there twice; if there is no question at all.
+    """
+    questions: list[Question] = []
+    seen: dict[object, str] = {}
+    for path in sorted(folder.rglob("*.jsonl")):
+        for place, line in _lines(path):
+            question = _question(place, line, texts)
+            asked = (question.document_id, question.question.casefold(), repr(question.history))
+            for key in (question.id, asked):
+                if key in seen:
+                    what = "id" if key == question.id else "question"
+                    raise QuestionError(f"{place}: {what} {question.id!r} stands already at {seen[key]}")
+                seen[key] = place
+            questions.append(question)
+    if not questions:
+        raise QuestionError(f"{folder}: no question found; expected *.jsonl files with one question a line")
+    return questions
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        place = f"{path}:{number}"
+        if line.strip():
+            try:
+                yield place, json.loads(line)
+            except json.JSONDecodeError as error:
+                raise QuestionError(f"{place}: not JSON: {error}") from None
+
+
+def _question(place: str, fields: Any, texts: Mapping[str, str]) -> Question:
+    if not isinstance(fields, dict):
+        raise QuestionError(f"{place}: found {type(fields).__name__}, expected an object")
+    for name, kind in _REQUIRED.items():
+        if name not in fields:
+            raise QuestionError(f"{place}: field '{name}' is missing")
+        _expect(place, name, fields[name], (kind,))
+    for name, value in fields.items():
+        if name not in _REQUIRED:
+            _expect(place, name, value, _OPTIONAL.get(name))
+    for name, known in (("kind", KINDS), ("split", SPLITS), ("document_id", tuple(texts))):
+        if fields[name] not in known:
+            raise QuestionError(
+                f"{place}: field '{name}' is {fields[name]!r}; expected one of {', '.join(known)}"
+            )
+    if not fields["question"].strip():
+        raise QuestionError(f"{place}: field 'question' is blank")
+    if fields["answerable"] != bool(fields["evidence"]):
+        raise QuestionError(
+            f"{place}: an answerable question has evidence and no other has; this one differs"
+        )
+    text = texts[fields["document_id"]]
+    spans = {name: _spans(place, name, fields.get(name, []), text) for name in ("evidence", "also", "near")}
+    return Question(
+        **{name: fields[name] for name in _REQUIRED if name not in spans},
+        answer=fields.get("answer"),
+        evidence=spans["evidence"],
+        also=spans["also"],
+        history=tuple(fields.get("history", ())),
+        resolved=fields.get("resolved"),
+        why=fields.get("why"),
+    )
+
+
+def _expect(place: str, name: str, value: object, kinds: tuple[type, ...] | None) -> None:
+    if kinds is None:
+        raise QuestionError(f"{place}: unknown field '{name}'")
+    if not isinstance(value, kinds):
+        raise QuestionError(f"{place}: field '{name}' is {value!r}; expected {kinds[0].__name__}")
+
+
+def _spans(place: str, name: str, quotes: list[Any], text: str) -> tuple[Span, ...]:
+    spans = []
+    for quote in quotes:
+        if not isinstance(quote, dict) or set(quote) != {"quote", "start", "end"}:
+            raise QuestionError(f"{place}: field '{name}' holds {quote!r}; expected quote, start and end")
+        if not quote["quote"] or text[quote["start"] : quote["end"]] != quote["quote"]:
+            raise QuestionError(
+                f"{place}: field '{name}': {quote['quote']!r} does not stand at "
+                f"[{quote['start']}, {quote['end']}); it stands at {text.find(quote['quote'])} (-1: nowhere)"
+            )
+        spans.append((quote["start"], quote["end"]))
+    return tuple(spans)

@@ -1,0 +1,1 @@
+"""Offline half: a corpus of reports becomes one sealed bundle."""

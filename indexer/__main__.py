@@ -1,0 +1,80 @@
+"""`report-qa index build|verify|show`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexer.bundle import BundleError, open_bundle
+from indexer.embedding import DEFAULT_ENCODER, EncoderError
+from indexer.reports import CorpusError
+
+DEFAULT_BUNDLE = Path("build/bundle")
+DEFAULT_CORPUS = Path("corpus")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one index command; 0 if it succeeded, 1 with one line on stderr if not."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "build":
+            _build(options)
+        elif options.command == "verify":
+            bundle = open_bundle(options.bundle)
+            print(f"{options.bundle}: sound, {len(bundle.manifest['files'])} files, {bundle.id}")
+        else:
+            _show(options.bundle)
+    except (CorpusError, EncoderError, BundleError) as error:
+        print(f"report-qa index: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="report-qa index", description="Build and inspect the bundle.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="build|verify|show")
+    build = commands.add_parser("build", help="build the bundle from the corpus, if anything changed")
+    build.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="folder of reports (%(default)s)")
+    build.add_argument(
+        "--encoder",
+        default=DEFAULT_ENCODER,
+        help="packaged model, model folder, or Hugging Face hub name (%(default)s)",
+    )
+    build.add_argument("--force", action="store_true", help="build even if nothing changed")
+    verify = commands.add_parser("verify", help="check every file of the bundle against its manifest")
+    show = commands.add_parser("show", help="print what the bundle holds, passage by passage")
+    for command in (build, verify, show):
+        command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="the bundle (%(default)s)")
+    return parser
+
+
+def _build(options: argparse.Namespace) -> None:
+    from indexer.build import build_bundle
+
+    build_bundle(
+        options.corpus,
+        options.bundle,
+        options.encoder,
+        force=options.force,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+def _show(path: Path) -> None:
+    bundle = open_bundle(path)
+    encoder, counts = bundle.manifest["encoder"], bundle.manifest["counts"]
+    parity = encoder["parity"]
+    print(f"bundle     {bundle.id}")
+    print(f"encoder    {encoder['id']}, {encoder['dimension']} dimensions, {encoder['quantization']}")
+    print(f"parity     cosine {parity['mean_cosine']} on average, {parity['min_cosine']} at least")
+    print(f"counts     {', '.join(f'{number} {name}' for name, number in counts.items())}")
+    for document in bundle.documents.values():
+        print(f"\n{document.id}  {document.title}  ({document.metadata['date'] or 'undated'})")
+        for passage in (p for p in bundle.passages if p.document_id == document.id):
+            words = " ".join(bundle.text(passage).split())
+            place = " > ".join(passage.heading_path) or document.title
+            print(f"  {passage.passage_id}  [{passage.start}, {passage.end})  {place}\n    {words}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

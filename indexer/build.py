@@ -1,0 +1,158 @@
+"""The offline line: corpus → documents → passages → embeddings → bundle."""
+
+import hashlib
+import importlib.metadata
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from indexer.bundle import BundleError, read_manifest, write_bundle
+from indexer.documents import Document, read_document
+from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, find_encoder
+from indexer.lexical import K1, METHOD, B, LexicalIndex
+from indexer.passages import SPLITTER, Passage, encoding_text, split_document
+from indexer.reports import Report, read_corpus
+
+_PACKAGES = (
+    "bm25s",
+    "faiss-cpu",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "PyStemmer",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+_HERE = Path(__file__).parent
+
+
+def build_bundle(
+    corpus: Path,
+    bundle: Path,
+    encoder: str = DEFAULT_ENCODER,
+    *,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> str:
+    """Build the bundle of a corpus, unless the one in place was built from the same inputs.
+
+    Args:
+        corpus: Folder with one folder per report.
+        bundle: The link that will point to the new bundle.
+        encoder: A packaged model's name, a model folder, or a hub model's name.
+        force: Build even if nothing changed.
+        progress: Called with a line for people at each step.
+
+    Returns:
+        The bundle's id.
+
+    Raises:
+        CorpusError: if a report cannot be used.
+        EncoderError: if the model cannot be used.
+        BundleError: if `bundle` is something else than a bundle.
+    """
+    reports = read_corpus(corpus)
+    source = find_encoder(encoder)
+    inputs = _inputs(reports, source)
+    if not force and (current := _current(bundle, inputs)):
+        progress(f"bundle is up to date: {current}")
+        return current
+
+    progress(f"reading {len(reports)} report(s) from {corpus}")
+    documents = [read_document(report) for report in reports]
+    split = [split_document(document) for document in documents]
+    passages = [passage for found, _ in split for passage in found]
+    passage_texts, sentence_texts = _texts(documents, passages)
+
+    progress(f"loading {source.id}")
+    model = PassageEncoder(source)
+    progress(f"encoding {len(passage_texts)} passages and {len(sentence_texts)} sentences")
+    passage_vectors = model.encode(passage_texts)
+    sentence_vectors = model.encode(sentence_texts)
+    smalltalk_vectors = model.encode(_smalltalk())
+
+    with tempfile.TemporaryDirectory() as folder:
+        progress("exporting the query encoder")
+        description = model.export(Path(folder), sentence_texts)
+        progress("writing the bundle")
+        manifest = {
+            "inputs": inputs,
+            "encoder": description,
+            "splitter": SPLITTER,
+            "lexical": {"method": METHOD, "k1": K1, "b": B},
+            "calibration": json.loads((_HERE / "calibration.json").read_bytes()),
+            "counts": {
+                "documents": len(documents),
+                "passages": len(passages),
+                "sentences": len(sentence_texts),
+            },
+            "documents": [_entry(document) for document in documents],
+        }
+        bundle_id = write_bundle(
+            bundle,
+            manifest,
+            [(document, furniture) for document, (_, furniture) in zip(documents, split, strict=True)],
+            passages,
+            passage_vectors,
+            sentence_vectors,
+            smalltalk_vectors,
+            LexicalIndex.build(passage_texts),
+            Path(folder),
+        )
+    progress(f"built {bundle_id}: {len(passages)} passages, {len(sentence_texts)} sentences")
+    return bundle_id
+
+
+def _texts(documents: list[Document], passages: list[Passage]) -> tuple[list[str], list[str]]:
+    texts = {document.id: document.text for document in documents}
+    passage_texts = [encoding_text(texts[p.document_id][p.start : p.end]) for p in passages]
+    sentence_texts = [
+        encoding_text(texts[p.document_id][start:end]) for p in passages for start, end in p.sentences
+    ]
+    return passage_texts, sentence_texts
+
+
+def _smalltalk() -> list[str]:
+    lines = (_HERE / "smalltalk.txt").read_text("utf-8").splitlines()
+    return [encoding_text(line) for line in lines if line and not line.startswith("# ")]
+
+
+def _entry(document: Document) -> dict[str, Any]:
+    report = document.report
+    return {
+        "id": report.id,
+        "metadata": report.metadata(),
+        "sha256": document.sha256,
+        "source_sha256": report.source_sha256,
+        "characters": len(document.text),
+        "suggestions": list(report.suggestions),
+        "repairs": [[repair.rule, repair.count, repair.reason] for repair in report.repairs],
+    }
+
+
+def _inputs(reports: list[Report], source: EncoderSource) -> dict[str, Any]:
+    """All that decides the bundle's bytes: what is compared to know whether it is up to date."""
+    corpus = hashlib.sha256(repr(reports).encode()).hexdigest()
+    code = hashlib.sha256()
+    for path in sorted([*_HERE.glob("*.py"), _HERE / "calibration.json", _HERE / "smalltalk.txt"]):
+        code.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return {
+        "corpus_sha256": corpus,
+        "code_sha256": code.hexdigest(),
+        "encoder": source.id,
+        "weights_sha256": source.weights_sha256,
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _current(bundle: Path, inputs: dict[str, Any]) -> str | None:
+    """The id of the bundle in place, if it is sound in its manifest and was built from these inputs."""
+    try:
+        manifest, bundle_id = read_manifest(bundle)
+    except BundleError:
+        return None
+    return bundle_id if manifest["inputs"] == inputs else None

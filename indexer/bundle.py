@@ -1,0 +1,304 @@
+"""The bundle: write it whole, verify it whole, open it. Reader and writer change together or not at all.
+
+On disk a bundle is a sealed folder; the path that people name is a symbolic link to it. A new bundle is
+written beside the old one, flushed, and takes its place by one atomic rename of the link, so that a
+reader sees the old bundle or the new one and never a mixture.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.documents import Document
+from indexer.encoder import QueryEncoder
+from indexer.lexical import LexicalIndex
+from indexer.passages import Furniture, Passage
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
+_REMEDY = "build it again with 'report-qa index build'"
+
+
+class BundleError(RuntimeError):
+    """A bundle was refused. The message is one line: what, found, expected, remedy."""
+
+    def __init__(self, what: object, found: str, expected: str, remedy: str = _REMEDY) -> None:
+        super().__init__(f"{what}: found {found}, expected {expected}; {remedy}")
+
+
+@dataclass(frozen=True)
+class BundledDocument:
+    """A document as it is served: its metadata, canonical text and furniture."""
+
+    metadata: Mapping[str, str | None]
+    text: str
+    sha256: str
+    source_sha256: str
+    furniture: tuple[Furniture, ...]
+
+    @property
+    def id(self) -> str:
+        """The report's id."""
+        return str(self.metadata["id"])
+
+    @property
+    def title(self) -> str:
+        """The report's title."""
+        return str(self.metadata["title"])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An open, verified bundle. Row i of `passage_index` is `passages[i]`.
+
+    Rows of `sentence_index` are the sentences of all passages in order: those of passage i are rows
+    `sentence_starts[i]` up to `sentence_starts[i + 1]`. `smalltalk_index` holds what people type that is
+    about no report.
+    """
+
+    id: str
+    manifest: Mapping[str, Any]
+    documents: Mapping[str, BundledDocument]
+    passages: tuple[Passage, ...]
+    passage_index: faiss.Index
+    sentence_index: faiss.Index
+    smalltalk_index: faiss.Index
+    lexical: LexicalIndex
+    encoder: QueryEncoder
+
+    @cached_property
+    def sentence_starts(self) -> NDArray[np.int64]:
+        """First sentence row of each passage, and the row past the last: int64 `[len(passages) + 1]`."""
+        return np.cumsum([0, *(len(passage.sentences) for passage in self.passages)], dtype=np.int64)
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Row of each passage by its id."""
+        return {passage.passage_id: row for row, passage in enumerate(self.passages)}
+
+    def text(self, passage: Passage) -> str:
+        """A passage's words: a slice of its document."""
+        return self.documents[passage.document_id].text[passage.start : passage.end]
+
+
+def vectors_index(vectors: NDArray[np.float32]) -> faiss.IndexFlatIP:
+    """An exact inner-product index over unit rows `[n, dim]`."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    return index
+
+
+def write_bundle(
+    path: Path,
+    manifest: Mapping[str, Any],
+    documents: list[tuple[Document, list[Furniture]]],
+    passages: list[Passage],
+    passage_vectors: NDArray[np.float32],
+    sentence_vectors: NDArray[np.float32],
+    smalltalk_vectors: NDArray[np.float32],
+    lexical: LexicalIndex,
+    encoder_folder: Path,
+) -> str:
+    """Seal everything into a new bundle and make `path` point to it.
+
+    Returns:
+        The new bundle's id.
+
+    Raises:
+        BundleError: if `path` exists and is not a bundle link. The old bundle, if any, stays in place.
+    """
+    if path.exists() and not path.is_symlink():
+        raise BundleError(path, "a file or folder", "a bundle link, or nothing", "name another --bundle path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        for document, furniture in documents:
+            _write_document(folder / "documents", document, furniture)
+        _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
+        faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
+        faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
+        faiss.write_index(vectors_index(smalltalk_vectors), str(folder / "smalltalk.faiss"))
+        (folder / "lexical").mkdir()
+        lexical.save(folder / "lexical")
+        shutil.copytree(encoder_folder, folder / "models" / "encoder")
+        bundle_id = _seal(folder, manifest)
+        folder.chmod(0o755)
+        _publish(folder, path, bundle_id)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bundle_id
+
+
+def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
+    """Read and verify only the manifest of a bundle: its content and the bundle's id.
+
+    Raises:
+        BundleError: if there is no bundle, or its manifest is not what its seal says.
+    """
+    if not (path / MANIFEST).is_file():
+        raise BundleError(path, "no bundle", f"a folder with {MANIFEST}")
+    data = (path / MANIFEST).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    seal = (path / SEAL).read_bytes() if (path / SEAL).is_file() else b""
+    if seal != _seal_line(digest):
+        raise BundleError(path / MANIFEST, f"sha256 {digest}", f"the one in {SEAL}")
+    manifest = json.loads(data)
+    if manifest.get("format_version") != FORMAT_VERSION:
+        raise BundleError(
+            path / MANIFEST, f"format version {manifest.get('format_version')}", str(FORMAT_VERSION)
+        )
+    return manifest, f"sha256:{digest}"
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Verify every file of a bundle and open it.
+
+    Raises:
+        BundleError: for anything that is not exactly what was written.
+    """
+    folder = path.resolve()  # one bundle from here on, even if the link moves
+    manifest, bundle_id = read_manifest(folder)
+    _verify_files(folder, manifest["files"])
+    documents = {entry["id"]: _read_document(folder, entry) for entry in manifest["documents"]}
+    passages = tuple(_passage(line) for line in (folder / "passages.jsonl").read_text("utf-8").splitlines())
+    bundle = Bundle(
+        id=bundle_id,
+        manifest=manifest,
+        documents=documents,
+        passages=passages,
+        passage_index=faiss.read_index(str(folder / "passages.faiss")),
+        sentence_index=faiss.read_index(str(folder / "sentences.faiss")),
+        smalltalk_index=faiss.read_index(str(folder / "smalltalk.faiss")),
+        lexical=LexicalIndex.load(folder / "lexical"),
+        encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
+    )
+    _verify_counts(folder, bundle)
+    return bundle
+
+
+def _write_document(folder: Path, document: Document, furniture: list[Furniture]) -> None:
+    _write(folder / f"{document.id}.txt", document.text)
+    layout = {"edits": document.edits, "furniture": [asdict(item) for item in furniture]}
+    _write(folder / f"{document.id}.json", _line(layout))
+
+
+def _read_document(folder: Path, entry: Mapping[str, Any]) -> BundledDocument:
+    text = (folder / "documents" / f"{entry['id']}.txt").read_bytes()
+    layout = json.loads((folder / "documents" / f"{entry['id']}.json").read_bytes())
+    return BundledDocument(
+        metadata=entry["metadata"],
+        text=text.decode(),
+        sha256=hashlib.sha256(text).hexdigest(),
+        source_sha256=entry["source_sha256"],
+        furniture=tuple(Furniture(**item) for item in layout["furniture"]),
+    )
+
+
+def _passage(line: str) -> Passage:
+    fields = json.loads(line)
+    fields["heading_path"] = tuple(fields["heading_path"])
+    fields["sentences"] = tuple((start, end) for start, end in fields["sentences"])
+    return Passage(**fields)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def _seal_line(digest: str) -> bytes:
+    return f"{digest}  {MANIFEST}\n".encode()  # so that `sha256sum -c` reads it
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _seal(folder: Path, manifest: Mapping[str, Any]) -> str:
+    files = {name: _digest(folder / name) for name in _files(folder)}
+    data = _line({"format_version": FORMAT_VERSION, **manifest, "files": files}).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    (folder / MANIFEST).write_bytes(data)
+    (folder / SEAL).write_bytes(_seal_line(digest))
+    for path in [*folder.rglob("*"), folder]:
+        _flush(path)
+    return f"sha256:{digest}"
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _publish(folder: Path, path: Path, bundle_id: str) -> None:
+    """Give the finished folder its name, turn the link, and drop bundles that are neither new nor last."""
+    target = path.with_name(f"{path.name}-{bundle_id.removeprefix('sha256:')[:16]}")
+    previous = path.readlink().name if path.is_symlink() else None
+    if target.exists():
+        shutil.rmtree(target)  # same id: it holds the same bytes, or damaged ones
+    folder.rename(target)
+    link = path.with_name(f".{path.name}-link-{os.getpid()}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.name)
+    link.replace(path)
+    _flush(path.parent)
+    for old in path.parent.glob(f"{path.name}-*"):
+        if old.name not in {target.name, previous}:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _verify_files(folder: Path, expected: Mapping[str, Mapping[str, Any]]) -> None:
+    found = set(_files(folder)) - {MANIFEST, SEAL}
+    if missing := sorted(set(expected) - found):
+        raise BundleError(folder / missing[0], "no file", "the file that the manifest lists")
+    if foreign := sorted(found - set(expected)):
+        raise BundleError(folder / foreign[0], "a file", "none: the manifest does not list it")
+    for name, entry in expected.items():
+        digest = _digest(folder / name)
+        if digest["bytes"] != entry["bytes"]:
+            raise BundleError(folder / name, f"{digest['bytes']} bytes", f"{entry['bytes']}")
+        if digest["sha256"] != entry["sha256"]:
+            raise BundleError(folder / name, f"sha256 {digest['sha256']}", entry["sha256"])
+
+
+def _verify_counts(folder: Path, bundle: Bundle) -> None:
+    counts = bundle.manifest["counts"]
+    dimension = bundle.manifest["encoder"]["dimension"]
+    sentences = int(bundle.sentence_starts[-1])
+    for what, found, expected in (
+        ("documents", len(bundle.documents), counts["documents"]),
+        ("passages.jsonl", len(bundle.passages), counts["passages"]),
+        ("passages.jsonl sentences", sentences, counts["sentences"]),
+        ("passages.faiss", bundle.passage_index.ntotal, counts["passages"]),
+        ("sentences.faiss", bundle.sentence_index.ntotal, counts["sentences"]),
+        ("lexical", bundle.lexical.size, counts["passages"]),
+        ("passages.faiss dimension", bundle.passage_index.d, dimension),
+        ("smalltalk.faiss dimension", bundle.smalltalk_index.d, dimension),
+        ("sentences.faiss dimension", bundle.sentence_index.d, dimension),
+    ):
+        if found != expected:
+            raise BundleError(folder / what, str(found), str(expected))

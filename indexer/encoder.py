@@ -1,0 +1,49 @@
+"""The query encoder: text → unit vector, in ONNX Runtime. No torch in here: this file serves."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+FILES = ("model.onnx", "tokenizer.json")
+"""What a saved query encoder consists of."""
+
+
+class QueryEncoder:
+    """A sentence encoder, one text at a time on one thread.
+
+    One text at a time, because activations are quantised per run: in a batch, an answer would depend
+    on what was asked beside it.
+    """
+
+    def __init__(self, folder: Path, dimension: int, max_tokens: int, prompt: str) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        self._prompt = prompt
+        self.dimension = dimension
+
+    @classmethod
+    def load(cls, folder: Path, description: Mapping[str, Any]) -> "QueryEncoder":
+        """Load from a bundle's folder, given the manifest's description of the encoder."""
+        return cls(folder, description["dimension"], description["max_tokens"], description["query_prompt"])
+
+    def encode(self, text: str) -> NDArray[np.float32]:
+        """Encode one query: float32 `[dimension]`, length 1. Text past `max_tokens` is not read."""
+        encoding = self._tokenizer.encode(self._prompt + text)
+        inputs = {
+            "input_ids": np.array([encoding.ids], dtype=np.int64),
+            "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
+        }
+        vector: NDArray[np.float32] = self._session.run(["sentence_embedding"], inputs)[0][0]
+        return vector

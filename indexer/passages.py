@@ -1,0 +1,142 @@
+"""Document → passages: verbatim runs of the report, the units of retrieval.
+
+Two contracts, each tested as a property: a passage is exactly `text[start:end]`, and every non-blank
+character of a document is in one passage or in the document's written list of furniture.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from indexer.documents import Block, Document
+from indexer.sentences import sentence_spans, strip_span
+
+MAX_WORDS = 160
+"""A longer paragraph is cut between sentences into parts of nearly equal length."""
+_LINES_WORDS = 80
+"""Lines that follow each other (dates, authors, captions, lists) share a passage up to this length."""
+
+SPLITTER = {"name": "paragraph", "max_words": MAX_WORDS, "lines_words": _LINES_WORDS}
+"""What the manifest says about how passages were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A verbatim run of one document. Spans are `(start, end)` in code points of its canonical text.
+
+    `sentences` are inside the passage and in order; a run-in heading belongs to the passage but is
+    no sentence.
+    """
+
+    passage_id: str
+    document_id: str
+    start: int
+    end: int
+    heading_path: tuple[str, ...]
+    sentences: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Furniture:
+    """A run that no passage holds, and why: a `heading` (kept as heading path) or an `ornament`."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def passage_id(document_id: str, start: int) -> str:
+    """The id of the passage that begins at `start`: stable as long as the text before it is."""
+    return f"{document_id}:{start:05d}"
+
+
+def split_document(document: Document) -> tuple[list[Passage], list[Furniture]]:
+    """Split a document into passages and furniture, both in document order."""
+    passages: list[Passage] = []
+    furniture: list[Furniture] = []
+    path: list[tuple[int, str]] = []
+    for group in _groups(document):
+        block = group[0]
+        if block.kind == "ornament":
+            furniture.append(Furniture("ornament", block.start, block.end))
+        elif block.kind == "heading":
+            furniture.append(Furniture("heading", block.start, block.end))
+            path = [outer for outer in path if outer[0] < block.level]
+            path.append((block.level, document.heading(block)))
+        else:
+            passages.extend(_passages(document, group, tuple(name for _, name in path)))
+    return passages, furniture
+
+
+def encoding_text(text: str) -> str:
+    """What the encoder reads for a passage or sentence: its words, white space folded, no Markdown marks.
+
+    Never shown. Headings are left out: in front of a passage they made retrieval worse.
+    """
+    return " ".join(re.sub(r"[*_`#|]+", " ", text).split())
+
+
+def _groups(document: Document) -> Iterator[list[Block]]:
+    """Blocks one by one, except that neighbouring lines come together."""
+    lines: list[Block] = []
+    words = 0
+    for block in document.blocks:
+        count = len(document.text[block.start : block.end].split())
+        if lines and (block.kind != "line" or words + count > _LINES_WORDS):
+            yield lines
+            lines, words = [], 0
+        if block.kind == "line":
+            lines.append(block)
+            words += count
+        else:
+            yield [block]
+    if lines:
+        yield lines
+
+
+def _passages(document: Document, group: list[Block], path: tuple[str, ...]) -> Iterator[Passage]:
+    start, end = group[0].start, group[-1].end
+    if run_in := document.run_in_heading(group[0]):
+        path = (*path, run_in)
+    sentences = [span for block in group for span in _block_sentences(document.text, block)]
+    for part in _balanced(document.text, sentences):
+        part_start = start if part[0] == sentences[0] else part[0][0]
+        part_end = end if part[-1] == sentences[-1] else part[-1][1]
+        yield Passage(
+            passage_id(document.id, part_start),
+            document.id,
+            part_start,
+            part_end,
+            path,
+            tuple(part),
+        )
+
+
+def _block_sentences(text: str, block: Block) -> Iterable[tuple[int, int]]:
+    if block.kind == "paragraph":
+        return sentence_spans(text, block.body_start, block.end)
+    return (span for line in _lines(text, block) for span in sentence_spans(text, *line))
+
+
+def _lines(text: str, block: Block) -> Iterator[tuple[int, int]]:
+    ends = [match.end() for match in re.compile("\n").finditer(text, block.start, block.end)]
+    for left, right in pairwise([block.start, *ends, block.end]):
+        if span := strip_span(text, left, right):
+            yield span
+
+
+def _balanced(text: str, sentences: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Cut a paragraph's sentences into the fewest parts of at most MAX_WORDS, as even as they come."""
+    lengths = [len(text[start:end].split()) for start, end in sentences]
+    parts = -(-sum(lengths) // MAX_WORDS)
+    target = sum(lengths) / parts
+    part: list[tuple[int, int]] = []
+    words = 0
+    for sentence, length in zip(sentences, lengths, strict=True):
+        if part and (words + length > MAX_WORDS or words + length / 2 > target):
+            yield part
+            part, words = [], 0
+        part.append(sentence)
+        words += length
+    yield part

@@ -1,0 +1,1 @@
+"""Online half: one question becomes one cited answer."""

@@ -1,0 +1,125 @@
+"""The command line: `report-qa ask|serve|index|eval`. Arguments and printing only."""
+
+import argparse
+import importlib
+import sys
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from indexer.__main__ import DEFAULT_BUNDLE
+
+SILENT = 3
+"""Exit status of `ask` when the report does not say."""
+
+# Named, not imported: a command loads only what it needs, and nothing in service/ depends on eval/.
+_ELSEWHERE = {"index": "indexer.__main__", "eval": "eval.__main__"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in _ELSEWHERE:
+        command: Callable[[Sequence[str]], int] = importlib.import_module(_ELSEWHERE[given[0]]).main
+        return command(given[1:])
+    options = _parser().parse_args(given)
+    from indexer.bundle import BundleError
+
+    try:
+        return _ask(options) if options.command == "ask" else _serve(options)
+    except (BundleError, ValueError, LookupError) as error:
+        print(f"report-qa {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="report-qa",
+        description="Answers questions about a report by quoting it, with the exact place of every quote.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="ask|serve|index|eval")
+    ask = commands.add_parser(
+        "ask",
+        help="answer one question, without a server",
+        description=f"Answer one question. Exit status {SILENT} means: the report does not say.",
+    )
+    ask.add_argument("question")
+    ask.add_argument("--json", action="store_true", help="print what POST /v1/answer returns")
+    ask.add_argument("--limit", type=int, default=3, help="ranked passages to look at (%(default)s)")
+    ask.add_argument(
+        "--document", action="append", metavar="ID", help="look only in this report (repeatable)"
+    )
+    serve = commands.add_parser("serve", help="answer over HTTP, with a page to try it on")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+    for command in (ask, serve):
+        command.add_argument(
+            "--bundle", type=Path, help=f"the bundle (REPORT_QA_BUNDLE, or {DEFAULT_BUNDLE})"
+        )
+    commands.add_parser("index", help="build, verify or show the bundle")
+    commands.add_parser("eval", help="measure the answers on known questions")
+    return parser
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from indexer.bundle import open_bundle
+    from service.answer import Answer, Answerer
+    from service.schemas import AnswerRequest, AnswerResponse
+    from service.settings import Settings
+
+    request = AnswerRequest(query=options.question, limit=options.limit, documents=options.document)
+    bundle = open_bundle(options.bundle or Settings.from_environment().bundle)
+    start = time.perf_counter()
+    answer: Answer = Answerer(bundle).answer(request.query, request.limit, request.documents)
+    took = round((time.perf_counter() - start) * 1_000, 3)
+    if options.json:
+        print(AnswerResponse.of(answer, uuid.uuid4().hex, bundle.id, took).model_dump_json(indent=2))
+    else:
+        print(_for_people(answer, marked=sys.stdout.isatty()))
+    return 0 if answer.answerable else SILENT
+
+
+def _for_people(answer: object, *, marked: bool) -> str:
+    from service.answer import Answer
+
+    assert isinstance(answer, Answer)
+    lines = [answer.text or "The report does not say.", ""]
+    for result in answer.results[: 1 if answer.answerable else None]:
+        citation = result.citation
+        if not answer.answerable:
+            lines.append("Nearest passage, not an answer:")
+        start, end = result.highlight
+        before, after = ("\033[1m", "\033[0m") if marked else ("[", "]")
+        excerpt = f"{result.text[:start]}{before}{result.text[start:end]}{after}{result.text[end:]}"
+        lines.append(textwrap.indent(textwrap.fill(excerpt, 92), "  | "))
+        place = " > ".join([citation.document_title, *citation.heading_path])
+        lines.append(f"  {citation.document_id}, {place}, characters {citation.start}-{citation.end}")
+        lines.append("")
+    return "\n".join([*lines, f"confidence {answer.confidence:.2f}"])
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import uvicorn
+
+    from indexer.bundle import open_bundle
+    from service.app import create_app
+    from service.settings import Settings
+
+    settings = Settings.from_environment()
+    app = create_app(open_bundle(options.bundle or settings.bundle), settings.lanes)
+    address = f"http://{options.host}:{options.port}"
+    print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)
+    print(
+        f"  curl -s {address}/v1/answer -H 'Content-Type: application/json' \\\n"
+        '    -d \'{"query": "How much did Wagner cost Mali each month?"}\'\n',
+        file=sys.stderr,
+        flush=True,
+    )
+    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Candidate → citation: a verbatim excerpt, the proof that it is one, and the name of its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from indexer.bundle import BundledDocument
+from indexer.passages import Passage
+
+_CONTEXT = 32
+"""Characters of prefix and suffix in a TextQuoteSelector."""
+_FRAGMENT_WORDS = 5
+"""A text fragment names a longer excerpt by its first and last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An excerpt that stands at `[start, end)` of a document's canonical text, in code points."""
+
+    document_id: str
+    document_title: str
+    document_sha256: str
+    passage_id: str
+    heading_path: tuple[str, ...]
+    start: int
+    end: int
+    excerpt: str
+    prefix: str
+    suffix: str
+
+    @property
+    def url(self) -> str:
+        """The place in this service's reader page."""
+        return f"/reports/{quote(self.document_id)}#char={self.start},{self.end}"
+
+    @property
+    def text_fragment(self) -> str:
+        """The place as a URL text fragment, which browsers understand without a script (WICG)."""
+        words = self.excerpt.split()
+        if len(words) <= 2 * _FRAGMENT_WORDS:
+            return f"#:~:text={_fragment(words)}"
+        return f"#:~:text={_fragment(words[:_FRAGMENT_WORDS])},{_fragment(words[-_FRAGMENT_WORDS:])}"
+
+
+def cite(document: BundledDocument, passage: Passage, start: int, end: int) -> Citation:
+    """Cite `text[start:end]` of a document.
+
+    Raises:
+        ValueError: if the span is empty or not inside the passage: nothing else may be cited.
+    """
+    if not passage.start <= start < end <= passage.end or passage.document_id != document.id:
+        raise ValueError(
+            f"span [{start}, {end}) is not in {passage.passage_id} [{passage.start}, {passage.end})"
+        )
+    return Citation(
+        document_id=document.id,
+        document_title=document.title,
+        document_sha256=document.sha256,
+        passage_id=passage.passage_id,
+        heading_path=passage.heading_path,
+        start=start,
+        end=end,
+        excerpt=document.text[start:end],
+        prefix=document.text[max(0, start - _CONTEXT) : start],
+        suffix=document.text[end : end + _CONTEXT],
+    )
+
+
+def find_quote(document: BundledDocument, quotation: str) -> list[tuple[int, int]]:
+    """Every place where a quotation stands verbatim in a document: `(start, end)`, in order."""
+    places = []
+    start = document.text.find(quotation)
+    while start >= 0:
+        places.append((start, start + len(quotation)))
+        start = document.text.find(quotation, start + 1)
+    return places
+
+
+def _fragment(words: Sequence[str]) -> str:
+    # '-' and ',' have a meaning in a text directive; quote() leaves '-' alone.
+    return quote(" ".join(words), safe="").replace("-", "%2D")
