@@ -6,7 +6,7 @@ PORT ?= 8000
 # TORCH_INDEX=…  the address of a package index to take torch from, PyTorch's CPU index for one.
 #                Its files are not PyPI's, so this one package is then not checked against lock/
 # UPGRADE=1      lets `make lock` take newer versions
-# ARGS=…         goes to pytest (make test) and to the evaluation (make eval)
+# ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate)
 
 SHELL := bash
 .NOTPARALLEL:
@@ -44,6 +44,9 @@ bundle: $(SERVING) ## index corpus/ into build/bundle/, if it is not already
 eval: bundle ## measure the answers on eval/questions/
 	@$(RUN) eval run $(ARGS)
 
+gate: bundle ## compare the answers with eval/baseline.json; fails if they got worse
+	@$(RUN) eval gate $(ARGS)
+
 test: lint ## lint, types, then every test
 	@$(RUN) pytest $(ARGS)
 
@@ -64,7 +67,7 @@ lock: ## pin what pyproject.toml asks for into lock/ (UPGRADE=1: newest versions
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval test lint format lock clean
+.PHONY: help serve bundle eval gate test lint format lock clean
 
 # --- environments ---------------------------------------------------------------------------------
 
@@ -108,11 +111,12 @@ $(TESTING): $(SERVING)
 
 # The first that runs (a pyenv shim may not) and is in range: the system's own, then the newest.
 define FIND_PYTHON
-python= found=; \
+python= tried=; \
 for p in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
   v=$$("$$p" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
-  case $$v in 3.11 | 3.12 | 3.13) python=$$p; break;; ?*) found="$$found $$p is $$v,";; esac; \
+  case $$v in 3.11 | 3.12 | 3.13) python=$$p; break;; esac; \
+  tried="$$tried, $$p $${v:+is }$${v:-does not run}"; \
 done; \
-[ "$$python" ] || { echo "no Python 3.11, 3.12 or 3.13:$${found:- none runs,}" \
-  "install one and say make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
+[ "$$python" ] || { echo "no Python 3.11, 3.12 or 3.13 found ($${tried#, });" \
+  "install one, then: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
 endef

@@ -1,49 +1,77 @@
-"""`report-qa eval run|calibrate`, also `python -m eval`."""
+"""`report-qa eval …`, also `python -m eval …`: arguments and printing only."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import indexer
-from eval.questions import QUESTIONS, QuestionError, load_questions
-from eval.report import table
-from eval.run import in_process, run
+from eval import feedback
+from eval.asking import ServiceError
+from eval.collection import CollectionError
+from eval.gate import BASELINE
+from eval.questions import QUESTIONS, QuestionError
+from eval.run import RunError
 from indexer.__main__ import DEFAULT_BUNDLE
-from indexer.bundle import BundleError, open_bundle
+from indexer.bundle import BundleError
+
+_STAGES = ("bm25", "dense", "fusion", "full")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one evaluation command; 0 if it succeeded, 1 with one line on stderr if not."""
-    options = _parser().parse_args(arguments)
+    """Run one evaluation command; 0 if it succeeded, 1 if the gate said no or with one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    options.made_by = " ".join(["python -m eval", *given])
     try:
-        bundle = open_bundle(options.bundle)
-        texts = {document.id: document.text for document in bundle.documents.values()}
-        questions = load_questions(options.questions, texts)
-        if options.command == "calibrate":
-            from eval.calibrate import calibrate, write_calibration
+        if options.command == "import-feedback":
+            return feedback.import_feedback(options)
+        # Named, not imported: `questions check` should not load a search engine.
+        from eval import commands
 
-            path = Path(indexer.__file__).parent / "calibration.json"
-            write_calibration(calibrate(bundle, questions), path)
-            print(f"wrote {path}; 'report-qa index build' takes it into the bundle", file=sys.stderr)
-        else:
-            chosen = [q for q in questions if options.split in {"all", q.split}]
-            print(table(run(chosen, in_process(bundle), texts)))
-    except (BundleError, QuestionError, ValueError) as error:
+        command = getattr(commands, options.command)
+        return int(command(options))
+    except (BundleError, QuestionError, RunError, ServiceError, CollectionError, ValueError) as error:
         print(f"report-qa eval: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="report-qa eval", description="Measure the answers on known questions."
+        prog="report-qa eval", description="Measure the answers on known questions, and guard them."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|calibrate")
-    run_ = commands.add_parser("run", help="ask every question and print the measures")
-    run_.add_argument("--split", choices=("dev", "test", "all"), default="all", help="(%(default)s)")
-    calibrate_ = commands.add_parser("calibrate", help="fit the confidence on the dev questions")
-    for command in (run_, calibrate_):
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="ask every question and print the measures")
+    run.add_argument("--split", choices=("dev", "test", "all"), default="all", help="(%(default)s)")
+    run.add_argument("--quick", action="store_true", help="leave out stages and robustness")
+    gate = commands.add_parser("gate", help="compare with the baseline; exit status 1 if it got worse")
+    accept = commands.add_parser("accept", help="make this run the baseline")
+    accept.add_argument("--reason", required=True, help="why the baseline moves; kept in the history")
+    accept.add_argument("--set-floors", action="store_true", help="set the floors of each kind anew")
+    questions = commands.add_parser("questions", help="check the question files, or show what they cover")
+    questions.add_argument("what", choices=("check", "stats"))
+    calibrate = commands.add_parser("calibrate", help="fit the confidence on the dev questions")
+    mutations = commands.add_parser("mutations", help="prove the gate: seeded faults must fail it")
+    mutations.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    mutations.add_argument("--only", nargs="+", metavar="NAME", help="only these faults or changes")
+    feedback.add_arguments(
+        commands.add_parser("import-feedback", help="turn visitors' judgements into draft questions")
+    )
+    bench = commands.add_parser("bench", help="measure on an outside collection (BEIR or span layout)")
+    bench.add_argument("--collection", type=Path, required=True, metavar="DIR")
+    bench.add_argument("--stages", nargs="+", choices=_STAGES, default=list(_STAGES))
+    bench.add_argument("--cache", type=Path, default=Path("build/bench"), help="vectors (%(default)s)")
+    bench.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+
+    for command in (run, gate, accept):
+        command.add_argument("--url", help="ask the service at this address instead of the bundle")
+    for command in (gate, accept):
+        command.add_argument("--run", type=Path, metavar="FILE", help="a saved run; else it is made now")
+        command.add_argument("--baseline", type=Path, default=BASELINE, help="(%(default)s)")
+    for command in (run, gate):
+        for form in ("json", "junit", "markdown", "html"):
+            command.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write it as {form} there")
+        command.add_argument("--trec", type=Path, metavar="FOLDER", help="write TREC run and qrels there")
+    for command in (run, gate, accept, questions, calibrate, mutations):
         command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
         command.add_argument("--questions", type=Path, default=QUESTIONS, help="(%(default)s)")
     return parser

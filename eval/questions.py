@@ -4,6 +4,7 @@ Questions are judged by spans of the canonical text, never by passages, so that 
 new judging. `evidence` spans settle the question together; each span in `also` settles it alone.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,11 @@ class QuestionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One known question. Spans are `(start, end)` in code points of the document's canonical text."""
+    """One known question. Spans are `(start, end)` in code points of the document's canonical text.
+
+    `near` are spans that an unanswerable question comes close to. `fact` names what is asked for:
+    questions of one fact stand and fall together, and are all in one split.
+    """
 
     id: str
     document_id: str
@@ -61,6 +66,14 @@ class Question:
     history: tuple[Mapping[str, str], ...] = ()
     resolved: str | None = None
     why: str | None = None
+    near: tuple[Span, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever what is asked, or what is a right answer, changes."""
+        asked = (self.document_id, self.question, [dict(turn) for turn in self.history])
+        judged = (self.kind, self.answerable, self.evidence, self.also)
+        return hashlib.sha256(json.dumps([asked, judged]).encode()).hexdigest()[:12]
 
     @property
     def settling(self) -> tuple[Span, ...]:
@@ -77,10 +90,11 @@ def load_questions(folder: Path, texts: Mapping[str, str]) -> list[Question]:
 
     Raises:
         QuestionError: for the first line that is not a sound question, naming file, line and field; for
-            a question that is there twice; if there is no question at all.
+            a question that is there twice; for a fact in both splits; if there is no question at all.
     """
     questions: list[Question] = []
     seen: dict[object, str] = {}
+    split_of: dict[tuple[str, str], tuple[str, str]] = {}
     for path in sorted(folder.rglob("*.jsonl")):
         for place, line in _lines(path):
             question = _question(place, line, texts)
@@ -90,6 +104,13 @@ def load_questions(folder: Path, texts: Mapping[str, str]) -> list[Question]:
                     what = "id" if key == question.id else "question"
                     raise QuestionError(f"{place}: {what} {question.id!r} stands already at {seen[key]}")
                 seen[key] = place
+            fact = (question.document_id, question.fact)
+            split, first = split_of.setdefault(fact, (question.split, place))
+            if split != question.split:
+                raise QuestionError(
+                    f"{place}: fact {question.fact!r} is in split '{question.split}' here and in '{split}' "
+                    f"at {first}; one fact belongs to one split"
+                )
             questions.append(question)
     if not questions:
         raise QuestionError(f"{folder}: no question found; expected *.jsonl files with one question a line")
@@ -97,7 +118,11 @@ def load_questions(folder: Path, texts: Mapping[str, str]) -> list[Question]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise QuestionError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    for number, line in enumerate(lines, start=1):
         place = f"{path}:{number}"
         if line.strip():
             try:
@@ -121,11 +146,13 @@ def _question(place: str, fields: Any, texts: Mapping[str, str]) -> Question:
             raise QuestionError(
                 f"{place}: field '{name}' is {fields[name]!r}; expected one of {', '.join(known)}"
             )
-    if not fields["question"].strip():
-        raise QuestionError(f"{place}: field 'question' is blank")
+    for name in ("id", "question", "fact"):
+        if not fields[name].strip():
+            raise QuestionError(f"{place}: field '{name}' is blank")
     if fields["answerable"] != bool(fields["evidence"]):
         raise QuestionError(
-            f"{place}: an answerable question has evidence and no other has; this one differs"
+            f"{place}: field 'answerable' is {fields['answerable']} with {len(fields['evidence'])} evidence "
+            "spans; expected evidence if it is answerable, and none if it is not"
         )
     text = texts[fields["document_id"]]
     spans = {name: _spans(place, name, fields.get(name, []), text) for name in ("evidence", "also", "near")}
@@ -134,7 +161,8 @@ def _question(place: str, fields: Any, texts: Mapping[str, str]) -> Question:
         answer=fields.get("answer"),
         evidence=spans["evidence"],
         also=spans["also"],
-        history=tuple(fields.get("history", ())),
+        near=spans["near"],
+        history=_history(place, fields.get("history", [])),
         resolved=fields.get("resolved"),
         why=fields.get("why"),
     )
@@ -152,10 +180,24 @@ def _spans(place: str, name: str, quotes: list[Any], text: str) -> tuple[Span, .
     for quote in quotes:
         if not isinstance(quote, dict) or set(quote) != {"quote", "start", "end"}:
             raise QuestionError(f"{place}: field '{name}' holds {quote!r}; expected quote, start and end")
+        for part, kind in (("quote", str), ("start", int), ("end", int)):
+            _expect(place, f"{name}.{part}", quote[part], (kind,))
         if not quote["quote"] or text[quote["start"] : quote["end"]] != quote["quote"]:
+            found = text.find(quote["quote"])
             raise QuestionError(
                 f"{place}: field '{name}': {quote['quote']!r} does not stand at "
-                f"[{quote['start']}, {quote['end']}); it stands at {text.find(quote['quote'])} (-1: nowhere)"
+                f"[{quote['start']}, {quote['end']}); it stands {'nowhere' if found < 0 else f'at {found}'}"
             )
         spans.append((quote["start"], quote["end"]))
     return tuple(spans)
+
+
+def _history(place: str, turns: list[Any]) -> tuple[Mapping[str, str], ...]:
+    for turn in turns:
+        if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+            raise QuestionError(f"{place}: field 'history' holds {turn!r}; expected role and content")
+        if turn["role"] not in {"user", "assistant"} or not isinstance(turn["content"], str):
+            raise QuestionError(
+                f"{place}: field 'history' holds {turn!r}; expected the role 'user' or 'assistant', and text"
+            )
+    return tuple(turns)

@@ -1,58 +1,71 @@
-"""Questions → a run: what the service returned for each, judged against the evidence."""
+"""Questions → a run: an outcome for each, and how they are kept on disk."""
 
-import time
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from eval.questions import Question, Span
-from indexer.bundle import Bundle
-from service.answer import Answerer
-from service.schemas import AnswerResponse
+from eval.asking import Ask
+from eval.judging import Outcome, Passage, judge, passage_of
+from eval.questions import Question
 
-DEPTH = 10
-"""How many ranked passages a run keeps."""
-
-Ask = Callable[[Question], Mapping[str, Any]]
-"""Asks one question; returns the body of `POST /v1/answer`."""
+FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came back for one question.
+class RunError(ValueError):
+    """A saved run cannot be used; the message names the file."""
 
-    `relevant` says of each ranked passage whether it holds evidence; `words` how many words the first
-    one shows; `cited` whether the first result's cited sentence is evidence; `verbatim` whether every
-    citation is exactly what stands at its offsets.
+
+@dataclass(frozen=True)
+class Run:
+    """Outcomes, and how they were made: bundle id, command, date, machine. `extras` holds other tables."""
+
+    made: Mapping[str, str]
+    outcomes: tuple[Outcome, ...]
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path, *, rankings: bool = True) -> None:
+        """Write the run as JSON, one question a line; times stand apart, so that a diff shows answers."""
+        rows = []
+        for outcome in self.outcomes:
+            row = asdict(outcome if rankings else replace(outcome, ranking=()))
+            del row["took_ms"]
+            rows.append(json.dumps(row, ensure_ascii=False))
+        head = {"format": FORMAT, "made": self.made, **self.extras}
+        lines = [
+            f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()
+        ]
+        lines.append(f'"took_ms": {json.dumps([round(o.took_ms, 2) for o in self.outcomes])}')
+        lines.append('"outcomes": [\n' + ",\n".join(rows) + "\n]")
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+
+
+def load_run(path: Path) -> Run:
+    """Read a saved run.
+
+    Raises:
+        RunError: if the file is missing or is not a run of this format.
     """
+    if not path.is_file():
+        raise RunError(f"{path}: no such file; expected a run, as 'eval run --json' writes it")
+    try:
+        saved = json.loads(path.read_bytes())
+        if saved["format"] != FORMAT:
+            raise RunError(f"{path}: found format {saved['format']}, expected {FORMAT}; run again")
+        timed = zip(saved["outcomes"], saved["took_ms"], strict=True)
+        outcomes = tuple(_outcome(row, took_ms) for row, took_ms in timed)
+        extras = {k: v for k, v in saved.items() if k not in {"format", "made", "took_ms", "outcomes"}}
+        return Run(saved["made"], outcomes, extras)
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{path}: not a run: {type(error).__name__} {error}; run again") from None
 
-    question: Question
-    answerable: bool
-    confidence: float
-    relevant: tuple[bool, ...]
-    words: int
-    cited: bool
-    verbatim: bool
-    excerpt: str
-    excerpt_words: int
-    took_ms: float
 
-    def success(self, k: int) -> bool:
-        """Whether one of the first k passages holds evidence (Success@k)."""
-        return any(self.relevant[:k])
-
-
-def in_process(bundle: Bundle) -> Ask:
-    """Ask the code in this process, through the response that HTTP would send."""
-    answerer = Answerer(bundle)
-
-    def ask(question: Question) -> Mapping[str, Any]:
-        start = time.perf_counter()
-        answer = answerer.answer(question.question, DEPTH, [question.document_id])
-        took = (time.perf_counter() - start) * 1_000
-        return AnswerResponse.of(answer, question.id, bundle.id, took).model_dump()
-
-    return ask
+def _outcome(row: Mapping[str, Any], took_ms: float) -> Outcome:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    return Outcome(**fields, took_ms=took_ms)
 
 
 def run(
@@ -63,52 +76,30 @@ def run(
 ) -> list[Outcome]:
     """Ask every question in order and judge what comes back.
 
+    A ranking is judged by the passages that the service returned for any of the questions (TREC's
+    pooling): which passages there are besides is not known over HTTP, and none of them was ranked.
+
     Args:
         questions: What to ask.
         ask: Whom to ask.
         texts: Canonical text of each document, to prove citations against.
         progress: Called after each question with how many are done, of how many.
     """
-    outcomes = []
+    replies = []
+    pool: dict[str, Passage] = {}
     for number, question in enumerate(questions, start=1):
-        outcomes.append(_judge(question, ask(question), texts))
+        replies.append(reply := ask(question))
+        for result in reply["results"]:
+            pool.setdefault(result["passage_id"], passage_of(result, reply["citations"]))
         progress(number, len(questions))
-    return outcomes
+    ordered = dict(sorted(pool.items()))
+    return [judge(q, reply, texts, ordered) for q, reply in zip(questions, replies, strict=True)]
 
 
-def _judge(question: Question, reply: Mapping[str, Any], texts: Mapping[str, str]) -> Outcome:
-    citations, results = reply["citations"], reply["results"]
-    spans = [_passage_span(result, citations) for result in results]
-    first = citations[results[0]["citation"]] if results else None
-    cited = (first["start_char_index"], first["end_char_index"]) if first else (0, 0)
-    return Outcome(
-        question=question,
-        answerable=reply["answerable"],
-        confidence=reply["confidence"],
-        relevant=tuple(holds(span, question.settling) for span in spans),
-        words=len(results[0]["text"].split()) if results else 0,
-        cited=holds(cited, question.settling),
-        verbatim=all(_is_verbatim(citation, texts) for citation in citations),
-        excerpt=first["cited_text"] if first else "",
-        excerpt_words=len(first["cited_text"].split()) if first else 0,
-        took_ms=reply["usage"]["took_ms"],
-    )
-
-
-def holds(span: Span, settling: Iterable[Span]) -> bool:
-    """Whether a span shares with some evidence more than half of the shorter of the two."""
-    return any(
-        min(span[1], end) - max(span[0], start) > min(span[1] - span[0], end - start) / 2
-        for start, end in settling
-    )
-
-
-def _passage_span(result: Mapping[str, Any], citations: Sequence[Mapping[str, Any]]) -> Span:
-    start = citations[result["citation"]]["start_char_index"] - result["highlights"][0][0]
-    return start, start + len(result["text"])
-
-
-def _is_verbatim(citation: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
-    text = texts[citation["document_id"]]
-    cited: str = citation["cited_text"]
-    return text[citation["start_char_index"] : citation["end_char_index"]] == cited
+def qrels(outcomes: Iterable[Outcome]) -> dict[str, dict[str, int]]:
+    """The judgements of a run's answerable questions: of what was ranked, and of all that holds evidence."""
+    return {
+        o.id: dict.fromkeys(o.ranking, 0) | dict.fromkeys(o.holding, 1)
+        for o in outcomes
+        if o.answerable and (o.ranking or o.holding)
+    }

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from indexer.aliases import aliases
 from indexer.bundle import BundleError, read_manifest, write_bundle
 from indexer.documents import Document, read_document
 from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, find_encoder
+from indexer.late import LateIndex
 from indexer.lexical import K1, METHOD, B, LexicalIndex
-from indexer.passages import SPLITTER, Passage, encoding_text, split_document
+from indexer.passages import SPLITTER, encoding_sentences, encoding_text, split_document
 from indexer.reports import Report, read_corpus
 
 _PACKAGES = (
@@ -66,7 +68,11 @@ def build_bundle(
     documents = [read_document(report) for report in reports]
     split = [split_document(document) for document in documents]
     passages = [passage for found, _ in split for passage in found]
-    passage_texts, sentence_texts = _texts(documents, passages)
+    texts = {document.id: document.text for document in documents}
+    names = {document.id: aliases(document.text) for document in documents}
+    sentences = [encoding_sentences(texts[p.document_id], p, names[p.document_id]) for p in passages]
+    passage_texts = [" ".join(parts) for parts in sentences]
+    sentence_texts = [sentence for parts in sentences for sentence in parts]
 
     progress(f"loading {source.id}")
     model = PassageEncoder(source)
@@ -74,6 +80,7 @@ def build_bundle(
     passage_vectors = model.encode(passage_texts)
     sentence_vectors = model.encode(sentence_texts)
     smalltalk_vectors = model.encode(_smalltalk())
+    late = LateIndex.build(model.encode_tokens(sentences), model.vocabulary)
 
     with tempfile.TemporaryDirectory() as folder:
         progress("exporting the query encoder")
@@ -101,19 +108,11 @@ def build_bundle(
             sentence_vectors,
             smalltalk_vectors,
             LexicalIndex.build(passage_texts),
+            late,
             Path(folder),
         )
     progress(f"built {bundle_id}: {len(passages)} passages, {len(sentence_texts)} sentences")
     return bundle_id
-
-
-def _texts(documents: list[Document], passages: list[Passage]) -> tuple[list[str], list[str]]:
-    texts = {document.id: document.text for document in documents}
-    passage_texts = [encoding_text(texts[p.document_id][p.start : p.end]) for p in passages]
-    sentence_texts = [
-        encoding_text(texts[p.document_id][start:end]) for p in passages for start, end in p.sentences
-    ]
-    return passage_texts, sentence_texts
 
 
 def _smalltalk() -> list[str]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from indexer.documents import Document
 from indexer.encoder import QueryEncoder
+from indexer.late import LateIndex
 from indexer.lexical import LexicalIndex
 from indexer.passages import Furniture, Passage
 
@@ -76,6 +77,7 @@ class Bundle:
     sentence_index: faiss.Index
     smalltalk_index: faiss.Index
     lexical: LexicalIndex
+    late: LateIndex
     encoder: QueryEncoder
 
     @cached_property
@@ -109,6 +111,7 @@ def write_bundle(
     sentence_vectors: NDArray[np.float32],
     smalltalk_vectors: NDArray[np.float32],
     lexical: LexicalIndex,
+    late: LateIndex,
     encoder_folder: Path,
 ) -> str:
     """Seal everything into a new bundle and make `path` point to it.
@@ -130,8 +133,9 @@ def write_bundle(
         faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
         faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
         faiss.write_index(vectors_index(smalltalk_vectors), str(folder / "smalltalk.faiss"))
-        (folder / "lexical").mkdir()
-        lexical.save(folder / "lexical")
+        for name, save in (("lexical", lexical.save), ("late", late.save)):
+            (folder / name).mkdir()
+            save(folder / name)
         shutil.copytree(encoder_folder, folder / "models" / "encoder")
         bundle_id = _seal(folder, manifest)
         folder.chmod(0o755)
@@ -182,6 +186,7 @@ def open_bundle(path: Path) -> Bundle:
         sentence_index=faiss.read_index(str(folder / "sentences.faiss")),
         smalltalk_index=faiss.read_index(str(folder / "smalltalk.faiss")),
         lexical=LexicalIndex.load(folder / "lexical"),
+        late=LateIndex.load(folder / "late"),
         encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
     )
     _verify_counts(folder, bundle)
@@ -296,6 +301,8 @@ def _verify_counts(folder: Path, bundle: Bundle) -> None:
         ("passages.faiss", bundle.passage_index.ntotal, counts["passages"]),
         ("sentences.faiss", bundle.sentence_index.ntotal, counts["sentences"]),
         ("lexical", bundle.lexical.size, counts["passages"]),
+        ("late sentences", bundle.late.sentences, counts["sentences"]),
+        ("late dimension", bundle.late.dimension, dimension),
         ("passages.faiss dimension", bundle.passage_index.d, dimension),
         ("smalltalk.faiss dimension", bundle.smalltalk_index.d, dimension),
         ("sentences.faiss dimension", bundle.sentence_index.d, dimension),

@@ -30,7 +30,8 @@ _HEADING_WORDS = 14
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*#*$")
 _CAPTION = re.compile(r"(?:figure|table|box|map|chart|exhibit|photo|sources?|notes?)\b[ \t]*[\w.:-]", re.I)
 _RUN_IN_HEADING = re.compile(
-    r"([A-Z][\w'’-]*(?:[ -](?:[A-Z][\w'’-]*|and|of|the|for|in|on|to|&)){0,4})\.[ \t]+(?=[\"“‘(]?[A-Z])"
+    r"[*_]{0,4}[A-Z][\w'’-]*(?:[ -](?:[A-Z][\w'’-]*|and|of|the|for|in|on|to|&)){0,4}\.[*_]{0,4}"
+    r"[ \t]+(?=[\"“‘(]?[A-Z])"
 )
 
 
@@ -93,20 +94,22 @@ class Document:
         """The words of a block's run-in heading, without its stop, if it has one."""
         if block.kind == "heading" or block.body_start == block.start:
             return None
-        return self.text[block.start : block.body_start].rstrip().removesuffix(".")
+        return self.text[block.start : block.body_start].strip("*_ \t").removesuffix(".")
 
 
 def read_document(report: Report) -> Document:
     """Decode, repair and lay out one report.
 
     Raises:
-        CorpusError: if the source is not UTF-8, holds no text or a NUL, or a repair does not apply
+        CorpusError: if the source is not UTF-8, holds a NUL or nothing to quote, or a repair does not apply
             exactly as often as `report.toml` says.
     """
     text, edits = _canonical(report)
-    if not text.strip():
-        raise CorpusError(f"{report.id}/{report.source_name}: holds no text; expected a report")
-    return Document(report, text, tuple(_blocks(text, report.title)), edits)
+    blocks = tuple(_blocks(text, report.title))
+    if all(block.kind in ("heading", "ornament") for block in blocks):
+        found = "only headings" if any(block.kind == "heading" for block in blocks) else "no text"
+        raise CorpusError(f"{report.id}/{report.source_name}: holds {found}; expected text to quote from")
+    return Document(report, text, blocks, edits)
 
 
 def _canonical(report: Report) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -128,11 +131,13 @@ def _canonical(report: Report) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def _apply(mended: "_Mending", repair: Repair, name: str) -> None:
     if repair.rule not in RULES:
-        raise CorpusError(f"{name}: repair {repair.rule!r} is unknown; expected one of {', '.join(RULES)}")
+        raise CorpusError(
+            f"{name}: field 'repairs.rule' is {repair.rule!r}; expected one of {', '.join(RULES)}"
+        )
     count = mended.substitute(*RULES[repair.rule])
     if count != repair.count:
         raise CorpusError(
-            f"{name}: repair {repair.rule!r} applies {count} times, expected {repair.count}; "
+            f"{name}: field 'repairs.count' is {repair.count}, but {repair.rule!r} applies {count} times; "
             "read the places and correct 'count', or restore the source"
         )
 
@@ -154,13 +159,17 @@ class _Mending:
         """Bring the text to Unicode NFC."""
         if unicodedata.is_normalized("NFC", self.text):
             return
-        self._replace(
-            [
-                (start, end, composed)
-                for start, end in _combining_runs(self.text)
-                if (composed := unicodedata.normalize("NFC", self.text[start:end])) != self.text[start:end]
-            ]
-        )
+        spans = []
+        for start, end in _combining_runs(self.text):
+            run = self.text[start:end]
+            composed = unicodedata.normalize("NFC", run)
+            if composed == run:
+                continue
+            same = 0
+            while run[same] == composed[same : same + 1]:
+                same += 1
+            spans.append((start + same, end, composed[same:]))
+        self._replace(spans)
 
     def edits(self) -> tuple[tuple[int, int], ...]:
         """The offsets at which canonical and source text stop running in parallel."""
@@ -181,7 +190,7 @@ def _combining_runs(text: str) -> Iterator[tuple[int, int]]:
     """Spans that normalise independently of each other: a starter and all that may compose with it."""
     start = 0
     for position, char in enumerate(text):
-        if position > start and not unicodedata.combining(char) and char not in _composing_starters():
+        if position > start and not _touches_previous(char):
             yield start, position
             start = position
     if text:
@@ -189,14 +198,21 @@ def _combining_runs(text: str) -> Iterator[tuple[int, int]]:
 
 
 @cache
-def _composing_starters() -> frozenset[str]:
-    """Starters that NFC may still join to the character before them (Hangul jamo, some vowel signs)."""
-    second = {chr(code) for code in range(0x1160, 0x1200)}
+def _touches_previous(char: str) -> bool:
+    """Whether NFC may join a character to the one before it, or move it or its parts past that one."""
+    first = unicodedata.normalize("NFD", char)[0]
+    return unicodedata.combining(first) > 0 or first in _second_halves()
+
+
+@cache
+def _second_halves() -> frozenset[str]:
+    """Characters that some composed character ends in: most are accents, some vowel signs and jamo."""
+    halves = {chr(code) for code in range(0x1160, 0x1200)}
     for code in range(0x110000):
         parts = unicodedata.decomposition(chr(code)).split()
         if len(parts) == 2 and not parts[0].startswith("<"):
-            second.add(chr(int(parts[1], 16)))
-    return frozenset(char for char in second if not unicodedata.combining(char))
+            halves.add(chr(int(parts[1], 16)))
+    return frozenset(halves)
 
 
 def _blocks(text: str, title: str) -> Iterator[Block]:
@@ -242,7 +258,7 @@ def _block(text: str, start: int, end: int, following: str, title: str) -> Block
 def _body_start(text: str, start: int, end: int) -> int:
     """Where a paragraph's sentences begin: after its run-in heading, if its first sentence is one."""
     run_in = _RUN_IN_HEADING.match(text, start, end)
-    if run_in and sentence_spans(text, start, end)[0] == (start, run_in.end(1) + 1):
+    if run_in and sentence_spans(text, start, end)[0][1] == start + len(run_in.group().rstrip()):
         return run_in.end()
     return start
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.encoder import QueryEncoder
+from indexer.late import TokenVectors
 
 if TYPE_CHECKING:
     pass
@@ -29,6 +30,7 @@ _PACKAGED = {
 _PARITY_SAMPLE = 256
 _PARITY_FLOOR = 0.97
 _OPSET = 17
+_TOKEN_BATCH = 32
 
 
 class EncoderError(RuntimeError):
@@ -128,6 +130,68 @@ class PassageEncoder:
         )
         return np.ascontiguousarray(vectors, dtype=np.float32)
 
+    def encode_tokens(self, passages: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
+        """Encode every token of passages given as lists of sentences: one `TokenVectors` a sentence.
+
+        A sentence is read in its passage, as far as `max_tokens` reaches: a passage that is longer is
+        read in several parts.
+        """
+        parts = [part for passage in passages for part in self._parts(passage)]
+        encoded: dict[int, list[TokenVectors]] = {}
+        order = sorted(range(len(parts)), key=lambda number: len(" ".join(parts[number])))
+        for first in range(0, len(order), _TOKEN_BATCH):
+            batch = order[first : first + _TOKEN_BATCH]
+            encoded.update(zip(batch, self._token_vectors([parts[n] for n in batch]), strict=True))
+        sentences = iter([sentence for number in range(len(parts)) for sentence in encoded[number]])
+        return [[next(sentences) for _ in passage] for passage in passages]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are."""
+        return len(self._model.tokenizer)
+
+    def _parts(self, passage: Sequence[str]) -> list[list[str]]:
+        """A passage's sentences in the fewest runs that can be read whole."""
+        room = int(self._model.max_seq_length or 512) - 2
+        parts: list[list[str]] = [[]]
+        used = 0
+        for sentence in passage:
+            length = len(self._model.tokenizer.tokenize(sentence))
+            if parts[-1] and used + length > room:
+                parts.append([])
+                used = 0
+            parts[-1].append(sentence)
+            used += length
+        return parts
+
+    def _token_vectors(self, parts: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
+        import torch
+
+        inputs = self._model.tokenizer(
+            [" ".join(part) for part in parts],
+            padding=True,
+            truncation=True,
+            max_length=self._model.max_seq_length,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            output = self._model(
+                {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+            )["token_embeddings"]
+        vectors = torch.nn.functional.normalize(output, dim=-1).numpy()
+        found = []
+        for row, part in enumerate(parts):
+            ends = np.cumsum([len(sentence) + 1 for sentence in part])
+            words = np.flatnonzero(inputs["special_tokens_mask"][row].numpy() == 0)
+            owner = np.searchsorted(ends, inputs["offset_mapping"][row].numpy()[words, 0], side="right")
+            ids = inputs["input_ids"][row].numpy()[words]
+            found.append(
+                [_sentence_tokens(ids[owner == s], vectors[row][words[owner == s]]) for s in range(len(part))]
+            )
+        return found
+
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
         """Write the query encoder as int8 ONNX with its tokenizer, and measure what it lost.
 
@@ -178,7 +242,7 @@ class PassageEncoder:
             normalize_embeddings=True,
             show_progress_bar=False,
         )
-        cosines = np.sum(original * np.stack([exported.encode(text) for text in sample]), axis=1)
+        cosines = np.sum(original * np.stack([exported.encode(text).vector for text in sample]), axis=1)
         mean, low = float(cosines.mean()), float(cosines.min())
         if mean < _PARITY_FLOOR:
             raise EncoderError(
@@ -191,15 +255,20 @@ class PassageEncoder:
         import torch
 
         class Encoder(torch.nn.Module):
-            """Tensors in, unit vector out: what ONNX can trace of a SentenceTransformer."""
+            """Tensors in, unit vectors out: what ONNX can trace of a SentenceTransformer."""
 
             def __init__(self, model: Any) -> None:
                 super().__init__()
                 self.model = model
 
-            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            def forward(
+                self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+            ) -> tuple[torch.Tensor, torch.Tensor]:
                 features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
-                return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
+                unit = torch.nn.functional.normalize
+                return unit(features["sentence_embedding"], dim=-1), unit(
+                    features["token_embeddings"], dim=-1
+                )
 
         example = torch.tensor([[101, 102, 103, 104]]), torch.ones((1, 4), dtype=torch.int64)
         batch = {0: "batch", 1: "tokens"}
@@ -210,15 +279,23 @@ class PassageEncoder:
                 example,
                 str(path),
                 input_names=["input_ids", "attention_mask"],
-                output_names=["sentence_embedding"],
+                output_names=["sentence_embedding", "token_embeddings"],
                 dynamic_axes={
                     "input_ids": batch,
                     "attention_mask": batch,
                     "sentence_embedding": {0: "batch"},
+                    "token_embeddings": batch,
                 },
                 opset_version=_OPSET,
                 dynamo=False,
             )
+
+
+def _sentence_tokens(ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> TokenVectors:
+    """A sentence's tokens; one without any (cut off, or nothing but marks) gets one that matches nothing."""
+    if len(ids):
+        return TokenVectors(ids, vectors)
+    return TokenVectors(np.zeros(1, dtype=np.int64), np.zeros((1, vectors.shape[1]), dtype=np.float32))
 
 
 def _is_no_preprocessing_advice(record: logging.LogRecord) -> bool:

@@ -1,6 +1,8 @@
-"""The query encoder: text → unit vector, in ONNX Runtime. No torch in here: this file serves."""
+"""The query encoder: text → unit vectors, in ONNX Runtime. No torch in here: this file serves."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,18 @@ from tokenizers import Tokenizer
 
 FILES = ("model.onnx", "tokenizer.json")
 """What a saved query encoder consists of."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedQuery:
+    """A query as unit vectors: `vector` `[dim]` for the whole, `tokens` `[n, dim]` for its tokens.
+
+    `ids` `[n]` are the token ids; the marks at the beginning and the end are left out.
+    """
+
+    vector: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    tokens: NDArray[np.float32]
 
 
 class QueryEncoder:
@@ -33,17 +47,24 @@ class QueryEncoder:
         self._prompt = prompt
         self.dimension = dimension
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The whole words among the tokens: a general vocabulary of the encoder's language."""
+        tokens = (token.lstrip("▁Ġ") for token in self._tokenizer.get_vocab())
+        return frozenset(token for token in tokens if len(token) > 1 and token.isalpha() and token.isascii())
+
     @classmethod
     def load(cls, folder: Path, description: Mapping[str, Any]) -> "QueryEncoder":
         """Load from a bundle's folder, given the manifest's description of the encoder."""
         return cls(folder, description["dimension"], description["max_tokens"], description["query_prompt"])
 
-    def encode(self, text: str) -> NDArray[np.float32]:
-        """Encode one query: float32 `[dimension]`, length 1. Text past `max_tokens` is not read."""
+    def encode(self, text: str) -> EncodedQuery:
+        """Encode one query. Text past `max_tokens` is not read."""
         encoding = self._tokenizer.encode(self._prompt + text)
         inputs = {
             "input_ids": np.array([encoding.ids], dtype=np.int64),
             "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
         }
-        vector: NDArray[np.float32] = self._session.run(["sentence_embedding"], inputs)[0][0]
-        return vector
+        vector, tokens = self._session.run(["sentence_embedding", "token_embeddings"], inputs)
+        words = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+        return EncodedQuery(vector[0], inputs["input_ids"][0][words], tokens[0][words])

@@ -5,17 +5,19 @@ character of a document is in one passage or in the document's written list of f
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from math import ceil
 
+from indexer.aliases import spell_out
 from indexer.documents import Block, Document
-from indexer.sentences import sentence_spans, strip_span
+from indexer.sentences import sentence_spans
 
 MAX_WORDS = 160
 """A longer paragraph is cut between sentences into parts of nearly equal length."""
 _LINES_WORDS = 80
 """Lines that follow each other (dates, authors, captions, lists) share a passage up to this length."""
+_LINE_END = re.compile(r"\n")
 
 SPLITTER = {"name": "paragraph", "max_words": MAX_WORDS, "lines_words": _LINES_WORDS}
 """What the manifest says about how passages were made."""
@@ -77,6 +79,17 @@ def encoding_text(text: str) -> str:
     return " ".join(re.sub(r"[*_`#|]+", " ", text).split())
 
 
+def encoding_sentences(text: str, passage: Passage, names: Mapping[str, str]) -> list[str]:
+    """What the encoder reads of each sentence of a passage.
+
+    A run-in heading goes before the first sentence, and the short names that the report defines are
+    spelt out: "CNSP" alone means nothing to an encoder, nor to who asks for the committee.
+    """
+    starts = [passage.start, *(start for start, _ in passage.sentences[1:])]
+    spans = zip(starts, passage.sentences, strict=True)
+    return [encoding_text(spell_out(text[start:end], names)) for start, (_, end) in spans]
+
+
 def _groups(document: Document) -> Iterator[list[Block]]:
     """Blocks one by one, except that neighbouring lines come together."""
     lines: list[Block] = []
@@ -100,7 +113,7 @@ def _passages(document: Document, group: list[Block], path: tuple[str, ...]) -> 
     if run_in := document.run_in_heading(group[0]):
         path = (*path, run_in)
     sentences = [span for block in group for span in _block_sentences(document.text, block)]
-    for part in _balanced(document.text, sentences):
+    for part in _balanced(document.text, start, sentences):
         part_start = start if part[0] == sentences[0] else part[0][0]
         part_end = end if part[-1] == sentences[-1] else part[-1][1]
         yield Passage(
@@ -113,29 +126,28 @@ def _passages(document: Document, group: list[Block], path: tuple[str, ...]) -> 
         )
 
 
-def _block_sentences(text: str, block: Block) -> Iterable[tuple[int, int]]:
+def _block_sentences(text: str, block: Block) -> list[tuple[int, int]]:
     if block.kind == "paragraph":
         return sentence_spans(text, block.body_start, block.end)
-    return (span for line in _lines(text, block) for span in sentence_spans(text, *line))
+    ends = (match.end() for match in _LINE_END.finditer(text, block.start, block.end))
+    return sentence_spans(text, block.start, block.end, ends)
 
 
-def _lines(text: str, block: Block) -> Iterator[tuple[int, int]]:
-    ends = [match.end() for match in re.compile("\n").finditer(text, block.start, block.end)]
-    for left, right in pairwise([block.start, *ends, block.end]):
-        if span := strip_span(text, left, right):
-            yield span
+def _balanced(text: str, start: int, sentences: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Cut a run's sentences into parts of at most MAX_WORDS, as even as they come.
 
-
-def _balanced(text: str, sentences: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Cut a paragraph's sentences into the fewest parts of at most MAX_WORDS, as even as they come."""
-    lengths = [len(text[start:end].split()) for start, end in sentences]
-    parts = -(-sum(lengths) // MAX_WORDS)
-    target = sum(lengths) / parts
+    What stands between `start` and the first sentence, a run-in heading, counts with that sentence.
+    """
+    starts = [start, *(begin for begin, _ in sentences[1:])]
+    lengths = [len(text[begin:end].split()) for begin, (_, end) in zip(starts, sentences, strict=True)]
+    left = sum(lengths)
     part: list[tuple[int, int]] = []
     words = 0
     for sentence, length in zip(sentences, lengths, strict=True):
-        if part and (words + length > MAX_WORDS or words + length / 2 > target):
+        even = left / ceil(left / MAX_WORDS)
+        if part and (words + length > MAX_WORDS or words + length / 2 > even):
             yield part
+            left -= words
             part, words = [], 0
         part.append(sentence)
         words += length

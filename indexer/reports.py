@@ -128,7 +128,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CorpusError(f"{path}: missing; every report needs one, with at least 'id' and 'title'")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_bytes().decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -138,7 +138,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _source_path(folder: Path, path: Path, fields: Mapping[str, Any]) -> Path:
     name = _optional_text(path, fields, "source")
     if name is None:
-        found = sorted(p for p in folder.iterdir() if p.suffix in SOURCE_SUFFIXES)
+        found = sorted(p for p in folder.iterdir() if p.suffix in SOURCE_SUFFIXES and p.is_file())
         if len(found) != 1:
             names = ", ".join(p.name for p in found) or "none"
             raise CorpusError(
@@ -195,10 +195,14 @@ def _repairs(path: Path, fields: Mapping[str, Any]) -> tuple[Repair, ...]:
     for table in tables:
         if set(table) != {"rule", "count", "reason"}:
             raise CorpusError(
-                f"{path}: a [[repairs]] table has {sorted(table)}; expected rule, count, reason"
+                f"{path}: field 'repairs' has a table with {', '.join(sorted(table)) or 'nothing'}; "
+                "expected rule, count, reason"
             )
         count = table["count"]
         if type(count) is not int or count < 1:
             raise CorpusError(f"{path}: field 'repairs.count' is {count!r}; expected a whole number above 0")
-        repairs.append(Repair(_text(path, table, "rule"), count, _text(path, table, "reason")))
+        rule, reason = (
+            _text(path, {f"repairs.{key}": table[key]}, f"repairs.{key}") for key in ("rule", "reason")
+        )
+        repairs.append(Repair(rule, count, reason))
     return tuple(repairs)

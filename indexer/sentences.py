@@ -1,13 +1,14 @@
 """Sentence boundaries in running English text, as spans; no character is added, dropped or changed.
 
 Rules rather than a trained model: a boundary must be the same on every machine and explainable in a
-citation. A stop ends a sentence unless the word before it is an abbreviation that never ends one
-("P.L.", "Dr."), or one that may ("U.S.", "Corp.") and the next word does not plainly open a sentence.
+citation. A stop ends a sentence unless it closes a label at the head of a line ("Table 1.", "a."), or the
+word before it is an abbreviation that never ends one ("P.L.", "Dr."), or one that may ("Corp.", and all
+that have dots inside, as "U.S.") and the next word does not plainly open a sentence.
 """
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 MAX_SENTENCE_WORDS = 120
 """A longer run without a stop is cut at white space: it would not be a readable excerpt."""
@@ -17,14 +18,11 @@ _NEVER_FINAL = frozenset(
     (
         "mr mrs ms dr prof sen sens rep reps gen col lt gov amb hon rev sgt capt cmdr maj adm pres no nos "
         "sec secs art arts fig figs vol vols pp p para cf e.g i.e viz vs v ch ed eds stat cong res h.r "
-        "s.res h.res p.l pub st mt ft approx est jan feb mar apr jun jul aug sept sep oct nov dec"
+        "p.l pub rept st mt ft approx est jan feb mar apr jun jul aug sept sep oct nov dec"
     ).split()
 )
-_SOMETIMES_FINAL = frozenset(
-    (
-        "u.s u.n u.k e.u u.s.c d.c a.m p.m inc corp co ltd llc jr sr al etc dept univ assn bros ph.d m.d b.a"
-    ).split()
-)
+_SOMETIMES_FINAL = frozenset("inc corp co ltd llc jr sr al etc dept univ assn bros".split())
+_DOTTED = re.compile(r"[^\W\d_]{1,2}(?:\.[^\W\d_]{1,5})+")
 _OPENERS = frozenset(
     (
         "the a an this that these those it its he his she her they their we our i you there here such "
@@ -33,31 +31,42 @@ _OPENERS = frozenset(
         "meanwhile thus yet also"
     ).split()
 )
-_STOP = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s)|[。！？]["'”’»）」』]*""")
-_LAST_WORD = re.compile(r"[^\s(\[\"'“‘—–/]+$")
-_FIRST_WORD = re.compile(r"[\s\"'“‘(\[]*([^\W\d_]+(?:['’][^\W\d_]+)?)?")
+_STOP = re.compile(r"""[.!?…]+["'”’»)\]*_]*(?=\s)|[。！？]["'”’»）」』]*""")
+_LAST_WORD = re.compile(r"[^\s,;(\[\"'“‘—–/*_-]+$")
+_FIRST_WORD = re.compile(r"[\s\"'“‘(\[*_]*([^\W\d_]+(?:['’][^\W\d_]+)?)?")
+_LABEL = re.compile(
+    r"^[ \t|*_•‣◦-]*(?:(?:figure|table|box|map|chart|exhibit)[ \t]+[\w.-]+|\d{1,3}|[a-z]|[ivx]{2,4})\Z",
+    re.I | re.M,
+)
 _LINE_ITEM = re.compile(r"\n[ \t]*(?=(?:[-*•‣◦]|\d{1,3}[.)]|\(?[a-z]\)|\|)[ \t])")
 
 
-def sentence_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
+def sentence_spans(text: str, start: int, end: int, breaks: Iterable[int] = ()) -> list[tuple[int, int]]:
     """Split `text[start:end]` into sentences.
 
     Args:
         text: The whole document.
         start: First code point of the run.
         end: One past its last code point.
+        breaks: Places in the run where a sentence ends whatever stands there, as at the end of a line.
 
     Returns:
         Spans in document order, without surrounding white space, that together hold every
-        non-blank character of the run.
+        non-blank character of the run. None is without a letter or digit, unless the run is.
     """
-    cuts = sorted({start, end, *_stops(text, start, end), *_line_items(text, start, end)})
-    spans = []
-    for left, right in itertools.pairwise(cuts):
-        for span in _bounded(text, left, right):
-            if stripped := strip_span(text, *span):
-                spans.append(stripped)
-    return spans
+    cuts = sorted({start, end, *breaks, *_stops(text, start, end), *_line_items(text, start, end)})
+    pieces = (piece for cut in itertools.pairwise(cuts) for piece in _bounded(text, *cut))
+    spans: list[tuple[int, int]] = []
+    wordless: int | None = None
+    for span in filter(None, (strip_span(text, *piece) for piece in pieces)):
+        if any(char.isalnum() for char in text[slice(*span)]):
+            spans.append((span[0] if wordless is None else wordless, span[1]))
+            wordless = None
+        elif spans:
+            spans[-1] = (spans[-1][0], span[1])
+        elif wordless is None:
+            wordless = span[0]
+    return spans or [span for span in [strip_span(text, start, end)] if span]
 
 
 def strip_span(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -86,13 +95,17 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
         return False
     if match.group()[0] != "." or match.group().startswith(".."):
         return True
-    preceding = _LAST_WORD.search(text, max(start, match.start() - 40), match.start())
+    near = max(start, match.start() - 40)
+    if _LABEL.search(text, near, match.start()):
+        return False
+    preceding = _LAST_WORD.search(text, near, match.start())
     last = preceding.group() if preceding else ""
     abbreviation = last.casefold()
     if abbreviation in _NEVER_FINAL:
         # "No." and "art." are also plain words: they end a sentence unless a name or number follows.
         return bool(word) and abbreviation in {"no", "art", "mar", "p", "v"} and _opens(word)
-    if abbreviation in _SOMETIMES_FINAL or (len(last) == 1 and last.isupper()):
+    initial = len(last) == 1 and last.isupper()
+    if initial or abbreviation in _SOMETIMES_FINAL or _DOTTED.fullmatch(last):
         return _opens(word)
     return True
 

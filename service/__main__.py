@@ -1,7 +1,11 @@
 """The command line: `report-qa ask|serve|index|eval`. Arguments and printing only."""
 
 import argparse
+import contextlib
 import importlib
+import os
+import signal
+import socket
 import sys
 import textwrap
 import time
@@ -14,22 +18,40 @@ from indexer.__main__ import DEFAULT_BUNDLE
 SILENT = 3
 """Exit status of `ask` when the report does not say."""
 
+
+class UsageError(ValueError):
+    """What was asked for cannot be done; the message is one line."""
+
+
 # Named, not imported: a command loads only what it needs, and nothing in service/ depends on eval/.
 _ELSEWHERE = {"index": "indexer.__main__", "eval": "eval.__main__"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has had enough, `head` for one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(given: list[str]) -> int:
     if given and given[0] in _ELSEWHERE:
         command: Callable[[Sequence[str]], int] = importlib.import_module(_ELSEWHERE[given[0]]).main
         return command(given[1:])
     options = _parser().parse_args(given)
     from indexer.bundle import BundleError
+    from service.answer import UnknownDocumentError
+    from service.settings import SettingsError
 
     try:
         return _ask(options) if options.command == "ask" else _serve(options)
-    except (BundleError, ValueError, LookupError) as error:
+    except (BundleError, SettingsError, UnknownDocumentError, UsageError) as error:
         print(f"report-qa {options.command}: {error}", file=sys.stderr)
         return 1
 
@@ -64,12 +86,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ask(options: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
     from indexer.bundle import open_bundle
     from service.answer import Answer, Answerer
-    from service.schemas import AnswerRequest, AnswerResponse
+    from service.schemas import AnswerRequest, AnswerResponse, violations
     from service.settings import Settings
 
-    request = AnswerRequest(query=options.question, limit=options.limit, documents=options.document)
+    try:
+        request = AnswerRequest(query=options.question, limit=options.limit, documents=options.document)
+    except ValidationError as error:
+        wrong = violations(error.errors())
+        raise UsageError("; ".join(f"{entry['field']}: {entry['problem']}" for entry in wrong)) from None
     bundle = open_bundle(options.bundle or Settings.from_environment().bundle)
     start = time.perf_counter()
     answer: Answer = Answerer(bundle).answer(request.query, request.limit, request.documents)
@@ -105,20 +133,38 @@ def _serve(options: argparse.Namespace) -> int:
 
     from indexer.bundle import open_bundle
     from service.app import create_app
+    from service.feedback import FeedbackLog
     from service.settings import Settings
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
-    app = create_app(open_bundle(options.bundle or settings.bundle), settings.lanes)
-    address = f"http://{options.host}:{options.port}"
-    print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)
-    print(
-        f"  curl -s {address}/v1/answer -H 'Content-Type: application/json' \\\n"
-        '    -d \'{"query": "How much did Wagner cost Mali each month?"}\'\n',
-        file=sys.stderr,
-        flush=True,
-    )
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+    feedback = FeedbackLog(settings.feedback) if settings.feedback else None
+    with _listen(options.host, options.port) as listening:
+        bundle = open_bundle(options.bundle or settings.bundle)
+        app = create_app(bundle, settings.lanes, settings.origins, feedback)
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)
+        print(
+            f"  curl -s {address}/v1/answer -H 'Content-Type: application/json' \\\n"
+            '    -d \'{"query": "How much did Wagner cost Mali each month?"}\'\n',
+            file=sys.stderr,
+            flush=True,
+        )
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+        # uvicorn finishes what it is at, then raises again the signal that stopped it.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
     return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port, before anything else takes time."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot listen on {host} port {port}: {error}; name another --port") from None
 
 
 if __name__ == "__main__":

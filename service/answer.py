@@ -1,12 +1,13 @@
 """The online line: question → candidates → citations → answer. Here it is decided to be silent."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from indexer.bundle import Bundle
 from service.citations import Citation, cite
+from service.query import Query, Vocabulary, make_query
 from service.retriever import Candidate, Retrieval, Retriever
 
 Reason = Literal["off_topic", "not_in_report"]
@@ -47,6 +48,7 @@ class Answer:
     the report answers the question.
     """
 
+    query: Query
     question: str
     answerable: bool
     confidence: float
@@ -62,35 +64,56 @@ class Answerer:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._retriever = Retriever(bundle)
+        self._vocabulary = Vocabulary.of(bundle)
         self._calibration: Mapping[str, Any] = bundle.manifest["calibration"]
 
-    def answer(self, question: str, limit: int = 3, documents: Collection[str] | None = None) -> Answer:
+    def answer(
+        self,
+        question: str,
+        limit: int = 3,
+        documents: Collection[str] | None = None,
+        history: Sequence[Mapping[str, str]] = (),
+    ) -> Answer:
         """Answer a question, or say that the report does not.
 
         Args:
             question: What a person typed.
             limit: How many ranked passages to return beside the answer.
             documents: Ids of the documents to look in; all if None.
+            history: Earlier turns, oldest first, each with `role` and `content`.
 
         Raises:
             UnknownDocumentError: if an id is not in the bundle.
         """
-        retrieval = self._retrieve(question, documents)
+        query, retrieval = self.retrieve(question, documents, history)
         confidence = self.confidence(question, retrieval)
         results = self._results(retrieval, confidence, limit)
         if not results or confidence < self._calibration["threshold"]:
             # A similarity sees only whether a question is about the report at all.
             reason: Reason = "off_topic" if results else "not_in_report"
-            return Answer(question, False, confidence, reason, None, (), results)
+            return Answer(query, question, False, confidence, reason, None, (), results)
         best = results[0].citation
-        return Answer(question, True, confidence, None, best.excerpt, (best,), results)
+        return Answer(query, question, True, confidence, None, best.excerpt, (best,), results)
 
     def search(
         self, question: str, limit: int = 10, documents: Collection[str] | None = None
-    ) -> tuple[Result, ...]:
+    ) -> tuple[Query, tuple[Result, ...]]:
         """Rank passages for a question, best first, without deciding whether one answers it."""
-        retrieval = self._retrieve(question, documents)
-        return self._results(retrieval, self.confidence(question, retrieval), limit)
+        query, retrieval = self.retrieve(question, documents)
+        return query, self._results(retrieval, self.confidence(question, retrieval), limit)
+
+    def retrieve(
+        self,
+        question: str,
+        documents: Collection[str] | None = None,
+        history: Sequence[Mapping[str, str]] = (),
+    ) -> tuple[Query, Retrieval]:
+        """Understand a question and find candidates; arguments as for `answer`."""
+        for document_id in documents or ():
+            if document_id not in self.bundle.documents:
+                raise UnknownDocumentError(document_id, self.bundle.documents)
+        query = make_query(question, history, self._vocabulary)
+        return query, self._retriever.retrieve(query, documents or None)
 
     def confidence(self, question: str, retrieval: Retrieval) -> float:
         """Calibrated probability that the report answers, 0 to 1; `eval.calibrate` says what it is."""
@@ -102,35 +125,35 @@ class Answerer:
         )
         return round(float(weights["share"]) / (1 + math.exp(-logit)), 4)
 
-    def _retrieve(self, question: str, documents: Collection[str] | None) -> Retrieval:
-        for document_id in documents or ():
-            if document_id not in self.bundle.documents:
-                raise UnknownDocumentError(document_id, self.bundle.documents)
-        return self._retriever.retrieve(question, documents or None)
-
     def _results(self, retrieval: Retrieval, confidence: float, limit: int) -> tuple[Result, ...]:
+        """The first candidates as results.
+
+        The fusion is fitted so that exp(score), as a share of the sum over the candidates, is the
+        probability that a passage is the one that answers, given that one does.
+        """
+        if not retrieval.candidates:
+            return ()
+        best = retrieval.candidates[0].score
+        odds = [math.exp(candidate.score - best) for candidate in retrieval.candidates]
+        total = sum(odds)
         return tuple(
-            self._result(rank, candidate, confidence, retrieval.candidates[0].score)
-            for rank, candidate in enumerate(retrieval.candidates[:limit], start=1)
+            self._result(rank, candidate, round(confidence * share / total, 4))
+            for rank, (candidate, share) in enumerate(
+                zip(retrieval.candidates[:limit], odds, strict=False), start=1
+            )
         )
 
-    def _result(self, rank: int, candidate: Candidate, confidence: float, best: float) -> Result:
+    def _result(self, rank: int, candidate: Candidate, score: float) -> Result:
         passage = candidate.passage
         document = self.bundle.documents[passage.document_id]
-        return Result(
-            rank=rank,
-            candidate=candidate,
-            # A passage that trails the first by one standard score is about e times less likely to answer.
-            score=round(confidence * math.exp(candidate.score - best), 4),
-            text=self.bundle.text(passage),
-            citation=cite(document, passage, *passage.sentences[candidate.sentence]),
-        )
+        citation = cite(document, passage, *passage.sentences[candidate.sentence])
+        return Result(rank, candidate, score, self.bundle.text(passage), citation)
 
 
 def confidence_features(retrieval: Retrieval) -> dict[str, float]:
-    """What the confidence is computed from: the best cosines, and how near the question is to small talk."""
-    return {
-        "dense": max(candidate.scores["dense"] for candidate in retrieval.candidates),
-        "sentence": max(candidate.scores["sentence"] for candidate in retrieval.candidates),
-        "smalltalk": retrieval.smalltalk,
+    """What the confidence is computed from: the best similarities, and how near to small talk it is."""
+    best = {
+        name: max(candidate.scores[name] for candidate in retrieval.candidates)
+        for name in ("dense", "sentence", "late")
     }
+    return {**best, "smalltalk": retrieval.smalltalk}

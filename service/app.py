@@ -1,23 +1,22 @@
 """HTTP: routes, nothing else. A route turns a request into one call and the result into a response."""
 
 import asyncio
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     generate_latest,
 )
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match, Route
 
 from indexer.bundle import Bundle, BundledDocument
 from service import schemas
@@ -25,14 +24,12 @@ from service.answer import Answerer, UnknownDocumentError
 from service.citations import find_quote
 from service.door import Door, Metrics
 from service.errors import PROBLEM_JSON, TITLES, ProblemError, problem, problem_response
-from service.pages import reader_page
+from service.feedback import FeedbackLog
+from service.origins import cors
+from service.stream import EVENT_STREAM, stream, wants_stream
 from service.suggestions import suggestions
+from service.website import add_website
 
-_STATIC = Path(__file__).parent / "static"
-_CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
 _T = TypeVar("_T")
 
 
@@ -40,7 +37,6 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI entry of the problems that a route can return."""
     return {
         status: {
-            "model": schemas.Problem,
             "description": TITLES[status][1],
             "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
@@ -51,8 +47,17 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _POSTED = (400, 413, 415, 422)
 
 
-def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
-    """The service over one open bundle; `lanes` questions are answered at the same time."""
+def create_app(
+    bundle: Bundle, lanes: int = 1, origins: Sequence[str] = (), feedback: FeedbackLog | None = None
+) -> FastAPI:
+    """The service over one open bundle.
+
+    Args:
+        bundle: What is served.
+        lanes: Questions answered at the same time.
+        origins: Web sites whose pages may use the service, as `origins.parse_origins` returns them.
+        feedback: Where visitors' judgements go; without it they are refused.
+    """
     answerer = Answerer(bundle)
     executor = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
     metrics = Metrics()
@@ -63,6 +68,8 @@ def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
         summary="Answers questions about a report by quoting it, with the exact place of every quote.",
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": _problems(500)[500]},
     )
 
     async def in_lane(call: Callable[..., _T], *arguments: Any) -> tuple[_T, float]:
@@ -79,23 +86,62 @@ def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
             raise ProblemError(404, str(UnknownDocumentError(document_id, bundle.documents)))
         return bundle.documents[document_id]
 
-    @app.post("/v1/answer", responses=_problems(404, *_POSTED), tags=["questions"])
-    async def answer(body: schemas.AnswerRequest, request: Request) -> schemas.AnswerResponse:
-        """Answer a question in the report's words, or say that the report does not."""
-        found, took = await in_lane(answerer.answer, body.query, body.limit, body.documents)
+    async def reply(body: schemas.AnswerRequest, request_id: str) -> schemas.AnswerResponse:
+        found, took = await in_lane(
+            answerer.answer,
+            body.query,
+            body.limit,
+            body.documents,
+            [turn.model_dump() for turn in body.history],
+        )
         metrics.answers.labels(found.reason or "answered").inc()
-        return schemas.AnswerResponse.of(found, _request_id(request), bundle.id, took)
+        return schemas.AnswerResponse.of(found, request_id, bundle.id, took)
+
+    @app.post(
+        "/v1/answer",
+        response_model=schemas.AnswerResponse,
+        responses={
+            200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
+            **_problems(404, *_POSTED),
+        },
+        tags=["questions"],
+    )
+    async def answer(body: schemas.AnswerRequest, request: Request) -> schemas.AnswerResponse | Response:
+        """Answer a question in the report's words, or say that the report does not.
+
+        With `Accept: text/event-stream` the reply is a stream of events: `accepted` at once, then
+        `answer` with the same body, or `error` with a problem.
+        """
+        for document_id in body.documents or ():
+            document(document_id)  # a problem while the status can still tell
+        request_id = _request_id(request)
+        if wants_stream(request.headers.get("Accept", "")):
+            return stream(reply(body, request_id), request_id)
+        return await reply(body, request_id)
+
+    @app.post("/v1/feedback", status_code=201, responses=_problems(*_POSTED, 503), tags=["questions"])
+    async def judge(body: schemas.FeedbackRequest, request: Request) -> schemas.FeedbackResponse:
+        """Keep a visitor's judgement of an answer. On disk when this returns; no address is kept."""
+        if feedback is None:
+            raise ProblemError(
+                503, "this service keeps no feedback; REPORT_QA_FEEDBACK names a file to keep it in"
+            )
+        try:
+            await asyncio.to_thread(feedback.append, body.model_dump(exclude_none=True))
+        except OSError as error:
+            raise ProblemError(503, f"the feedback cannot be kept: {error.strerror or error}") from None
+        return schemas.FeedbackResponse(request_id=_request_id(request))
 
     async def search(body: schemas.SearchRequest, request_id: str) -> schemas.SearchResponse:
-        found, took = await in_lane(answerer.search, body.query, body.limit, body.documents)
-        return schemas.SearchResponse.of(body.query, found, request_id, bundle.id, took)
+        (query, found), took = await in_lane(answerer.search, body.query, body.limit, body.documents)
+        return schemas.SearchResponse.of(body.query, query, found, request_id, bundle.id, took)
 
     @app.post("/v1/search", responses=_problems(404, *_POSTED), tags=["questions"])
     async def search_post(body: schemas.SearchRequest, request: Request) -> schemas.SearchResponse:
         """Rank passages for a question, each with its best sentence cited."""
         return await search(body, _request_id(request))
 
-    @app.get("/v1/search", responses=_problems(400, 404, 422), tags=["questions"])
+    @app.get("/v1/search", responses=_problems(404, 422), tags=["questions"])
     async def search_get(
         request: Request,
         response: Response,
@@ -117,8 +163,7 @@ def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
             try:
                 data.append(await search(schemas.SearchRequest.model_validate(item), request_id))
             except ValidationError as error:
-                invalid = _invalid([dict(e) for e in error.errors(include_url=False)])
-                data.append(schemas.Problem(**problem(invalid, request_id)))
+                data.append(schemas.Problem(**problem(_invalid(error.errors()), request_id)))
             except ProblemError as error:
                 data.append(schemas.Problem(**problem(error, request_id)))
         return schemas.BatchResponse(request_id=request_id, bundle_id=bundle.id, data=data)
@@ -159,7 +204,9 @@ def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
                 f"[{start}, {stop}) is not a span of {document_id}, which has {len(found.text)} code points",
             )
         headers = {"ETag": f'"{found.sha256}"', "Cache-Control": "public, max-age=60"}
-        if headers["ETag"] in re.split(r"\s*,\s*", request.headers.get("If-None-Match", "")):
+        given = request.headers.get("If-None-Match", "").split(",")
+        known = {tag.strip().removeprefix("W/") for tag in given}
+        if known & {headers["ETag"], "*"}:
             return Response(status_code=304, headers=headers)
         return PlainTextResponse(found.text[start:stop], headers=headers)
 
@@ -242,23 +289,13 @@ def create_app(bundle: Bundle, lanes: int = 1) -> FastAPI:
         """Counts and times in the Prometheus text format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/", include_in_schema=False)
-    async def home() -> Response:
-        return FileResponse(_STATIC / "index.html", headers={"Content-Security-Policy": _CONTENT_POLICY})
-
-    @app.get("/reports/{document_id}", include_in_schema=False)
-    async def report(document_id: str) -> Response:
-        found = document(document_id)
-        passages = [item for item in bundle.passages if item.document_id == document_id]
-        return HTMLResponse(
-            reader_page(found, passages), headers={"Content-Security-Policy": _CONTENT_POLICY}
-        )
-
-    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    add_website(app, bundle, document)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_middleware(Door, metrics=metrics)
+    if origins:  # outermost, so that a page of another origin can read a problem, too
+        app.add_middleware(CORSMiddleware, **cors(origins))
     return app
 
 
@@ -267,10 +304,8 @@ def _request_id(request: Request) -> str:
     return request_id
 
 
-def _invalid(errors: list[dict[str, Any]]) -> ProblemError:
-    fields = [
-        {"field": ".".join(str(part) for part in error["loc"]), "problem": error["msg"]} for error in errors
-    ]
+def _invalid(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
+    fields = schemas.violations(errors)
     return ProblemError(422, "; ".join(f"{e['field']}: {e['problem']}" for e in fields[:3]), fields)
 
 
@@ -281,7 +316,18 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return problem_response(_invalid(list(error.errors())), _request_id(request))
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        why = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+        return problem_response(ProblemError(400, why), _request_id(request))
+    return problem_response(_invalid(error.errors()), _request_id(request))
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """The methods that a path has; Starlette names those of one route, and some paths have two."""
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            yield from route.methods or ()
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -291,6 +337,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail = f"no route {request.url.path}; /docs lists them"
     elif error.status_code == 405:
         detail = f"{request.method} is not for {request.url.path}"
+        error.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+    elif error.status_code == 400:
+        detail = "the body is not JSON in UTF-8, or is nested too deeply"
     return problem_response(
         ProblemError(error.status_code, detail, headers=error.headers), _request_id(request)
     )

@@ -56,8 +56,11 @@ class Door:
         given = headers.get("X-Request-Id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        bodiless = scope["method"] == "HEAD"
+        if bodiless:  # is answered as its GET is; a copy, since the server looks at its own scope later
+            scope = {**scope, "method": "GET"}
         start = time.perf_counter()
-        status = 500
+        status = 0
 
         async def reply(message: Message) -> None:
             nonlocal status
@@ -66,6 +69,8 @@ class Door:
                 sent = MutableHeaders(scope=message)
                 sent["X-Request-Id"] = request_id
                 sent["X-Content-Type-Options"] = "nosniff"
+            elif bodiless and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -75,6 +80,8 @@ class Door:
             await problem_response(error, request_id)(scope, receive, reply)
         except Exception:
             _log.exception("request %s failed", request_id)
+            if status:  # half a response is out: only the server can end it, by closing the connection
+                raise
             failure = ProblemError(500, f"the request failed; the log tells why, under {request_id}")
             await problem_response(failure, request_id)(scope, receive, reply)
         finally:
@@ -95,7 +102,7 @@ async def _bounded_body(method: str, headers: Headers, receive: Receive) -> Rece
         raise too_large
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise ProblemError(415, f"the body's type is {media_type or 'missing'!r}; send application/json")
+        raise ProblemError(415, f"the body's type is {media_type or 'not given'}; send application/json")
     body = b""
     more = True
     while more:

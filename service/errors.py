@@ -8,7 +8,8 @@ Problem
 ├── wrong-type            415  a body that is not JSON
 ├── range-not-satisfiable 416  start and end are not a span of the document
 ├── invalid               422  a field is missing, wrong or unknown
-└── internal              500  our fault; the request id finds it in the log
+├── internal              500  our fault; the request id finds it in the log
+└── unavailable           503  not now, or not here
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +29,11 @@ TITLES: Mapping[int, tuple[str, str]] = {
     416: ("range-not-satisfiable", "This is not a span of the document"),
     422: ("invalid", "The request is not valid"),
     500: ("internal", "Something went wrong in the service"),
+    503: ("unavailable", "The service cannot do this now"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: whoever handles an exception may write its __traceback__
 class ProblemError(Exception):
     """Raised by a route to answer with a problem. `errors` lists single fields, where there are any."""
 

@@ -1,6 +1,6 @@
 """The shapes of requests and responses: what OpenAPI shows and what `ask --json` prints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from indexer.bundle import BundledDocument
 from service.answer import Answer, Result
 from service.citations import Citation
+from service.query import Query
 
 MAX_QUESTION = 2_000
 MAX_LIMIT = 50
@@ -39,6 +40,17 @@ DocumentIds = Annotated[
     list[str] | None,
     Field(min_length=1, max_length=1_000, description="Look only in these documents."),
 ]
+
+
+def violations(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What pydantic found wrong, for people: one `field` and its `problem` an entry."""
+    return [
+        {
+            "field": ".".join(str(part) for part in error["loc"]) or "body",
+            "problem": str(error["msg"]).removeprefix("Value error, "),
+        }
+        for error in errors
+    ]
 
 
 class Turn(Body):
@@ -82,6 +94,43 @@ class BatchRequest(Body):
         }
     )
     requests: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class JudgedSpan(Body):
+    """The span that a judged answer quoted, or that was nearest where it did not answer."""
+
+    document_id: Annotated[str, Field(max_length=64)]
+    document_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    start_char_index: Annotated[int, Field(ge=0)]
+    end_char_index: Annotated[int, Field(ge=0)]
+
+
+class FeedbackRequest(Body):
+    """A visitor's judgement of one answer. Nothing in it says who the visitor is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "answer_id": "ans_5a0d",
+                    "bundle_id": "sha256:" + "0" * 64,
+                    "query": "How much did Wagner cost Mali each month?",
+                    "answerable": True,
+                    "rating": "down",
+                    "reason": "incomplete",
+                }
+            ]
+        }
+    )
+    answer_id: Annotated[str, Field(pattern=r"^ans_[A-Za-z0-9._-]{1,64}$")]
+    bundle_id: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    query: Question
+    history: Annotated[list[Turn], Field(max_length=MAX_HISTORY)] = []
+    answerable: Annotated[bool, Field(description="Whether the service gave an answer.")]
+    citation: JudgedSpan | None = None
+    rating: Literal["up", "down"]
+    reason: Literal["wrong", "incomplete", "wrong_place", "should_answer", "other"] | None = None
+    comment: Annotated[str | None, Field(max_length=1_000)] = None
 
 
 class VerifyRequest(Body):
@@ -190,6 +239,11 @@ class QueryBody(BaseModel):
     corrected: str | None = None
     resolved: str | None = None
 
+    @classmethod
+    def of(cls, question: str, query: Query) -> "QueryBody":
+        """Write out what was asked and what was made of it."""
+        return cls(text=question, corrected=query.corrected, resolved=query.resolved)
+
 
 class AnswerText(BaseModel):
     """The answer, in the report's own words; `citations` are positions in the response's `citations`."""
@@ -231,7 +285,7 @@ class AnswerResponse(BaseModel):
             id=f"ans_{request_id}",
             request_id=request_id,
             bundle_id=bundle_id,
-            query=QueryBody(text=answer.question),
+            query=QueryBody.of(answer.question, answer.query),
             answerable=answer.answerable,
             confidence=answer.confidence,
             reason=answer.reason,
@@ -257,6 +311,7 @@ class SearchResponse(BaseModel):
     def of(
         cls,
         question: str,
+        query: Query,
         results: Sequence[Result],
         request_id: str,
         bundle_id: str,
@@ -267,7 +322,7 @@ class SearchResponse(BaseModel):
         return cls(
             request_id=request_id,
             bundle_id=bundle_id,
-            query=QueryBody(text=question),
+            query=QueryBody.of(question, query),
             data=[_result(result, numbers) for result in results],
             citations=citations,
             usage=Usage(took_ms=took_ms),
@@ -372,6 +427,13 @@ class SuggestionList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Suggestion]
+
+
+class FeedbackResponse(BaseModel):
+    """The judgement is on disk."""
+
+    object: Literal["feedback"] = "feedback"
+    request_id: str
 
 
 class IndexResponse(BaseModel):

@@ -1,0 +1,175 @@
+"""What each `eval` command does: load, run, judge, write."""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import indexer
+from eval.asking import DEEPEST, DEPTH, Ask, Service, in_process
+from eval.coverage import stats
+from eval.gate import Verdict, compare, load_baseline, read_history
+from eval.gate import accept as accepted
+from eval.junit import junit
+from eval.measures import rank_scores
+from eval.perturb import robustness
+from eval.questions import Question, load_questions
+from eval.report import html_report
+from eval.run import Run, load_run, qrels
+from eval.run import run as ask_all
+from eval.stages import measure_stages
+from eval.summary import summarize
+from eval.tables import run_tables, verdict_text
+from eval.trec import write_qrels, write_trec_run
+from indexer.bundle import Bundle, open_bundle
+
+Options = argparse.Namespace
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is measured: an open bundle in this process, or a service elsewhere."""
+
+    ask: Ask
+    ask_deep: Ask
+    texts: dict[str, str]
+    bundle_id: str
+    weights: Mapping[str, float]
+
+
+def run(options: Options) -> int:
+    """Ask every question, print the measures, write what was asked for."""
+    subject = _subject(options)
+    questions = load_questions(options.questions, subject.texts)
+    chosen = [q for q in questions if options.split in {"all", q.split}]
+    made = _run(options, subject, chosen, quick=options.quick)
+    _write(options, made, chosen, subject.texts, None)
+    print(run_tables(made, summarize(made.outcomes)))
+    return 0
+
+
+def gate(options: Options) -> int:
+    """Compare with the baseline; 0 if it may pass."""
+    baseline = load_baseline(options.baseline)
+    subject = _subject(options)
+    questions = load_questions(options.questions, subject.texts)
+    made = load_run(options.run) if options.run else _run(options, subject, questions, quick=not options.html)
+    verdict = compare(baseline, made)
+    _write(options, made, questions, subject.texts, verdict)
+    print(verdict_text(verdict, {q.id: q for q in questions}, subject.texts))
+    return 0 if verdict.passed else 1
+
+
+def accept(options: Options) -> int:
+    """Make a run the baseline."""
+    subject = _subject(options)
+    questions = load_questions(options.questions, subject.texts)
+    made = load_run(options.run) if options.run else _run(options, subject, questions, quick=False)
+    old = load_baseline(options.baseline) if options.baseline.is_file() else None
+    baseline, line = accepted(made, options.reason, old, set_floors=options.set_floors)
+    baseline.save(options.baseline)
+    with options.baseline.with_name("history.jsonl").open("a", encoding="utf-8") as history:
+        history.write(line)
+    print(f"{options.baseline} is now {made.made['bundle_id']}", file=sys.stderr)
+    return 0
+
+
+def questions(options: Options) -> int:
+    """Check the question files, or show what they cover."""
+    bundle = open_bundle(options.bundle)
+    found = load_questions(options.questions, _texts(bundle))
+    print(stats(found, bundle) if options.what == "stats" else f"{len(found)} questions, all sound")
+    return 0
+
+
+def calibrate(options: Options) -> int:
+    """Fit the confidence on the dev questions."""
+    from eval.calibrate import calibrate, write_calibration
+
+    bundle = open_bundle(options.bundle)
+    found = load_questions(options.questions, _texts(bundle))
+    path = Path(indexer.__file__).parent / "calibration.json"
+    write_calibration(calibrate(bundle, found), path)
+    print(f"wrote {path}; 'report-qa index build' takes it into the bundle", file=sys.stderr)
+    return 0
+
+
+def machine() -> str:
+    """This machine in a few words, for whoever compares times."""
+    version = platform.python_version()
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {version}"
+
+
+def _subject(options: Options) -> _Subject:
+    if options.url:
+        service = Service(options.url)
+        index = service.index()
+        deep = partial(service.ask, depth=DEEPEST)
+        weights = index["calibration"]["fusion"]
+        return _Subject(service.ask, deep, service.texts(), index["bundle_id"], weights)
+    bundle = open_bundle(options.bundle)
+    ask, ask_deep = (in_process(bundle, depth) for depth in (DEPTH, DEEPEST))
+    return _Subject(ask, ask_deep, _texts(bundle), bundle.id, bundle.manifest["calibration"]["fusion"])
+
+
+def _texts(bundle: Bundle) -> dict[str, str]:
+    return {document.id: document.text for document in bundle.documents.values()}
+
+
+def _run(options: Options, subject: _Subject, questions: list[Question], *, quick: bool) -> Run:
+    outcomes = ask_all(questions, subject.ask, subject.texts, _progress("questions"))
+    extras: dict[str, object] = {}
+    if not quick:
+        told = _progress("ways of typing")
+        shares = robustness(questions, outcomes, subject.ask, subject.texts, told)
+        extras["robustness"] = {name: [s.mean, s.low, s.high] for name, s in shares.items()}
+        told = _progress("questions by stage")
+        extras["stages"] = measure_stages(subject.weights, questions, subject.ask_deep, told)
+    made = {
+        "bundle_id": subject.bundle_id,
+        "command": options.made_by,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    return Run(made, tuple(outcomes), extras)
+
+
+def _write(
+    options: Options, made: Run, questions: list[Question], texts: dict[str, str], verdict: Verdict | None
+) -> None:
+    asked = {question.id: question for question in questions}
+    if options.json:
+        made.save(options.json)
+    if options.junit:
+        options.junit.write_text(junit(made, asked, texts, verdict), "utf-8")
+    if options.markdown:
+        parts = [verdict_text(verdict, asked, texts)] if verdict else []
+        options.markdown.write_text("\n\n".join([*parts, run_tables(made, summarize(made.outcomes))]) + "\n")
+    if options.html:
+        baseline = getattr(options, "baseline", None)
+        history = read_history(baseline.with_name("history.jsonl")) if baseline else read_history()
+        before = load_baseline(baseline).run if baseline else None
+        options.html.write_text(html_report(made, asked, texts, verdict, before, history), "utf-8")
+    if options.trec:
+        options.trec.mkdir(parents=True, exist_ok=True)
+        ranked = {o.id: rank_scores(o.ranking) for o in made.outcomes if o.answerable}
+        write_trec_run(options.trec / "run.txt", ranked, tag="report-qa")
+        write_qrels(options.trec / "qrels.txt", qrels(made.outcomes))
+
+
+def _progress(what: str) -> Callable[[int, int], None]:
+    """Tell on stderr how far it is: in place on a terminal, else at every quarter."""
+
+    def told(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{done} of {total} {what}", end=end, file=sys.stderr, flush=True)
+        elif done == total or done * 4 // total > (done - 1) * 4 // total:
+            print(f"{done} of {total} {what}", file=sys.stderr, flush=True)
+
+    return told

@@ -1,0 +1,97 @@
+"""Feedback: one JSON line for each judgement of a visitor, on disk before it is acknowledged.
+
+The file only grows. What is written holds what was asked and judged, and nothing of who did it: no network
+address, no browser, no cookie; what looks like an address inside the words is blotted out.
+"""
+
+import json
+import os
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROTATE_AT = 4 * 1024 * 1024
+"""Bytes at which the file is set aside under a number and a new one is begun."""
+
+_ADDRESS = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
+    r"|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}:?[0-9a-f]{1,4}(?![\w:])"  # IPv6
+    r"|\+\d[\d ().-]{7,}\d",  # telephone
+    re.I,
+)
+
+
+class FeedbackLog:
+    """An append-only JSON Lines file. Threads and processes may share it.
+
+    An entry is written by one `write` to a file opened for appending, then flushed to the disk: whatever
+    kills the process, every entry that was acknowledged is there, and at most the last line is torn. A
+    torn line stays alone: the next entry begins a line of its own.
+    """
+
+    def __init__(self, path: Path, rotate_at: int = ROTATE_AT) -> None:
+        self.path = path
+        self._rotate_at = rotate_at
+        self._lock = threading.Lock()
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one entry with the time, to the second; return when it is on the disk.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        timed = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **_without_addresses(entry)}
+        line = (json.dumps(timed, ensure_ascii=False) + "\n").encode()
+        with self._lock:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._rotate(len(line))
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                size = os.fstat(handle).st_size
+                torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+                data = b"\n" + line if torn else line
+                if os.write(handle, data) != len(data):
+                    raise OSError(f"{self.path}: the disk took only a part of an entry")
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            if size == 0:
+                _flush_folder(self.path.parent)  # a new name is on the disk only with its folder
+
+    def _rotate(self, coming: int) -> None:
+        """Set a full file aside as `NAME.0001.jsonl`, `NAME.0002.jsonl`, …; nothing is ever deleted."""
+        if not self.path.exists() or self.path.stat().st_size + coming <= self._rotate_at:
+            return
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.stem}.{number:04d}{self.path.suffix}")).exists():
+            number += 1
+        self.path.rename(aside)
+        _flush_folder(self.path.parent)
+
+
+def feedback_files(path: Path) -> list[Path]:
+    """Every file of a feedback log, oldest first."""
+    aside = sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9]{path.suffix}"))
+    return [*aside, *([path] if path.exists() else [])]
+
+
+def _without_addresses(value: Any) -> Any:
+    if isinstance(value, str):
+        return _ADDRESS.sub("[address]", value)
+    if isinstance(value, Mapping):
+        return {name: _without_addresses(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_addresses(item) for item in value]
+    return value
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

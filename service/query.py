@@ -1,0 +1,235 @@
+"""Question → query: what a person typed, turned into what is searched. Rules, no model.
+
+A French question is glossed word by word, misspelt words are mended with the report's own vocabulary,
+and a follow-up takes along what it refers to. Each step leaves alone what it does not have to touch.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import Stemmer
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from indexer.bundle import Bundle
+from indexer.lexical import fold, terms
+
+_REFERRED_QUESTION = 0.5
+_REFERRED_ANSWER = 0.3
+_EARLIER = 0.7
+"""What a follow-up refers to counts less than its own words, and less again the longer ago it was said."""
+
+_POINTERS = frozenset(
+    "it its they them their theirs he him his she her hers that this those these there one ones same "
+    "former latter both".split()
+)
+_OPENINGS = re.compile(
+    r"(?:and|but|so|also|or|then|what about|how about|no|sorry|why|when|where|how)\b", re.I
+)
+_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w-]+")
+_SHORTHAND = {
+    "u": "you", "ur": "your", "r": "are", "wat": "what", "wut": "what", "wen": "when", "wer": "where",
+    "hw": "how", "mny": "many", "mch": "much", "y": "why", "abt": "about", "bc": "because", "cuz": "because",
+    "govt": "government", "gov": "government", "pres": "president", "yr": "year", "yrs": "years",
+    "mth": "month", "mnth": "month", "ppl": "people", "pls": "please", "plz": "please", "thru": "through",
+    "mil": "million", "bn": "billion", "intl": "international", "dept": "department",
+}  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_FRENCH = frozenset(
+    (
+        "le la les un une des du de et est sont était qui que quoi quel quelle quels quelles où quand "
+        "comment combien pourquoi dans pour par sur avec sans ce cette ces il elle ils elles au aux ne "
+        "pas en se son sa ses leur leurs y été ont avait plus depuis selon lequel laquelle cet d l qu"
+    ).split()
+)
+_FRENCH_WORD = re.compile(r"[\w'$€%.,/-]*[\w$€%]'?")
+_ENGLISH = frozenset("the of and in to is was are were what who how why when where which did does do".split())
+_INVERSION = re.compile(r"-(?:t-)?(?:il|elle|ils|elles|on|ce|je|tu|nous|vous|la|là|ci)\b", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched: `text`, and with less weight the texts that a follow-up refers to.
+
+    `corrected` and `resolved` say what was done to the question: the text with its spelling mended (or
+    glossed from French), and the text with what it refers to; None where nothing was done.
+    """
+
+    text: str
+    context: tuple[tuple[str, float], ...] = ()
+    corrected: str | None = None
+    resolved: str | None = None
+
+
+class Vocabulary:
+    """The words that a question may use without being suspected of a misspelling."""
+
+    def __init__(self, texts: Sequence[str], general: frozenset[str]) -> None:
+        """`texts` are the reports, whose words are preferred; `general` the encoder's own words."""
+        self._report = Counter(word for text in texts for word in _WORD.findall(fold(text)))
+        self._stems = {stem for word in self._report for stem in terms(word)}
+        self._general = general
+        self._words = [*self._report, *sorted(general - self._report.keys())]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Vocabulary":
+        """The vocabulary of a bundle."""
+        return cls([document.text for document in bundle.documents.values()], bundle.encoder.words)
+
+    def mend(self, word: str) -> str:
+        """The word that was meant: the same one, unless it is unknown and very near to a known one."""
+        folded = fold(word)
+        if word.islower() and folded in _SHORTHAND:
+            return _SHORTHAND[folded]
+        if len(folded) < 4 or self._knows(folded):
+            return word
+        # Typed with a capital inside a sentence, an unknown word is a name that the report lacks.
+        reach = 1 if len(folded) < 8 or word[0].isupper() else 2
+        near = process.extract(folded, self._words, scorer=OSA.distance, score_cutoff=reach, limit=50)
+        return min(
+            ((distance, folded[0] != known[0], -self._report[known], known) for known, distance, _ in near),
+            default=(0, False, 0, word),
+        )[-1]
+
+    def _knows(self, folded: str) -> bool:
+        return folded in self._report or folded in self._general or bool(self._stems & set(terms(folded)))
+
+
+def make_query(question: str, history: Sequence[Mapping[str, str]], vocabulary: Vocabulary) -> Query:
+    """Understand one question.
+
+    Args:
+        question: What a person typed.
+        history: Earlier turns, oldest first, each with `role` ("user" or "assistant") and `content`.
+        vocabulary: The words of the reports that are searched.
+    """
+    text = _readable(question, vocabulary)
+    corrected = text if text != question else None
+    context = _context(text, history, vocabulary)
+    resolved = None
+    if context:
+        resolved = f"{text} ({'; '.join(said for said, _ in context)})"
+    return Query(text, context, corrected, resolved)
+
+
+def gloss(question: str) -> str | None:
+    """A French question word by word in English, names as they stand; None if it is not French."""
+    words = _FRENCH_WORD.findall(question.replace("’", "'"))
+    plain = [word for piece in words for word in _pieces(piece)]
+    french = sum(word.lower() in _FRENCH for word in plain)
+    english = sum(word.lower() in _ENGLISH for word in plain)
+    if french < 2 or french <= english or french < 0.2 * len(plain):
+        return None
+    words[0] = words[0].lower() if words[0].lower() in _FRENCH else words[0]
+    return " ".join(" ".join(_glossed(words)).split())
+
+
+def _glossed(words: list[str]) -> Iterator[str]:
+    """The longest phrases that the glossary has, from left to right; else word by word."""
+    glossary = _glossary()
+    while words:
+        for length in range(min(glossary.longest, len(words)), 0, -1):
+            phrase = " ".join(words[:length]).lower()
+            english = glossary.exact.get(phrase, glossary.folded.get(fold(phrase)))
+            if english is not None:
+                yield english
+                words = words[length:]
+                break
+        else:
+            pieces = _pieces(words[0])
+            if pieces == words[:1]:
+                yield _one_word(words[0], glossary)
+                words = words[1:]
+            else:
+                words = pieces + words[1:]
+
+
+def _one_word(word: str, glossary: "_Glossary") -> str:
+    folded = fold(word)
+    if word[0].isupper():  # a name, or a people, which French writes with a capital
+        return glossary.folded.get(folded.removesuffix("s"), word)
+    alike = glossary.stems.get(_french().stemWord(folded), ())
+    return max(alike, key=lambda entry: _shared(entry[0], folded), default=("", word))[1]
+
+
+def _shared(first: str, second: str) -> int:
+    """How many letters two words begin with in common."""
+    return next((n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(second))
+
+
+def _pieces(word: str) -> list[str]:
+    """A word without its elided article and its inverted pronoun: "sont-ils" → sont, "d'aide" → d, aide."""
+    plain = _INVERSION.sub("", word)
+    return [piece for piece in re.split(r"(?<=^[ldnsjcmt])'|(?<=^qu)'|-", plain) if piece] or [word]
+
+
+def _readable(question: str, vocabulary: Vocabulary) -> str:
+    glossed = gloss(question)
+    if glossed is not None:
+        return glossed
+    return _WORD.sub(lambda match: vocabulary.mend(match.group()), question)
+
+
+def _context(
+    text: str, history: Sequence[Mapping[str, str]], vocabulary: Vocabulary
+) -> tuple[tuple[str, float], ...]:
+    """What a follow-up refers to: the last answer, and questions back to one that stands on its own."""
+    if not history or not _refers_back(text):
+        return ()
+    context = []
+    if history[-1]["role"] == "assistant":
+        context.append((history[-1]["content"], _REFERRED_ANSWER))
+    weight = _REFERRED_QUESTION
+    for turn in reversed(history):
+        if turn["role"] == "user":
+            said = _readable(turn["content"], vocabulary)
+            context.append((said, weight))
+            if not _refers_back(said):
+                break
+            weight *= _EARLIER
+    return tuple(context)
+
+
+def _refers_back(text: str) -> bool:
+    """Whether a question needs the turns before it: it points to something, or hardly names anything."""
+    folded = fold(text).strip()
+    if _OPENINGS.match(folded) and len(terms(folded)) <= 4:
+        return True
+    if _POINTERS & set(_WORD.findall(folded)):
+        return True
+    return len(terms(folded)) <= 2 and not _NAME.search(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Glossary:
+    """French to English. `stems` maps a stem to the folded words that have it, each with its English."""
+
+    exact: Mapping[str, str]
+    folded: Mapping[str, str]
+    stems: Mapping[str, Sequence[tuple[str, str]]]
+    longest: int
+
+
+@cache
+def _glossary() -> _Glossary:
+    exact: dict[str, str] = {}
+    unaccented: dict[str, str] = {}
+    stems: dict[str, list[tuple[str, str]]] = {}
+    for line in (Path(__file__).parent / "french.tsv").read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            french, _, english = line.partition("\t")
+            folded = fold(french)
+            exact[french] = english
+            unaccented.setdefault(folded, english)
+            if " " not in french:
+                stems.setdefault(_french().stemWord(folded), []).append((folded, english))
+    return _Glossary(exact, unaccented, stems, max(len(key.split()) for key in exact))
+
+
+@cache
+def _french() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("french")

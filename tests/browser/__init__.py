@@ -1,0 +1,1 @@
+"""The widget and the pages in a real browser."""

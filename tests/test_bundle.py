@@ -1,0 +1,253 @@
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from indexer.aliases import aliases
+from indexer.bundle import Bundle, BundleError, open_bundle, read_manifest
+from indexer.passages import encoding_sentences
+
+REMEDY = "build it again with 'report-qa index build'"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def flip(place: float) -> Callable[[bytes], bytes]:
+    """Flip one bit, at a share of the way through."""
+
+    def flipped(data: bytes) -> bytes:
+        at = int(place * (len(data) - 1))
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+    return flipped
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BundleError) as refused:
+        open_bundle(folder)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert ": found " in message and ", expected " in message and message.endswith(f"; {REMEDY}")
+    return message
+
+
+@pytest.fixture(scope="module")
+def copy(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle to damage; every test leaves it sound."""
+    return shutil.copytree(bundle_path.resolve(), tmp_path_factory.mktemp("copy") / "bundle")
+
+
+@contextmanager
+def replaced(path: Path, data: bytes | None) -> Iterator[None]:
+    """A file with other content, or gone, for a while."""
+    original = path.read_bytes()
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        path.write_bytes(original)
+
+
+# --- what a bundle is ---
+
+
+def test_a_bundle_opens_as_what_was_written(bundle: Bundle, bundle_path: Path) -> None:
+    counts = bundle.manifest["counts"]
+    assert len(bundle.documents) == counts["documents"] == 1
+    assert len(bundle.passages) == counts["passages"] == bundle.passage_index.ntotal
+    assert bundle.sentence_starts[-1] == counts["sentences"] == bundle.sentence_index.ntotal
+    assert bundle.positions[bundle.passages[5].passage_id] == 5
+    document = bundle.documents["IF10116"]
+    assert (document.id, document.title) == ("IF10116", "Mali")
+    assert document.sha256 == sha256(document.text.encode()).hexdigest()
+    assert bundle.id == "sha256:" + sha256((bundle_path / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_every_row_is_the_vector_of_its_text(bundle: Bundle) -> None:
+    """The query encoder, which lost a little, finds each sentence and passage in its own row."""
+    texts = {document.id: document.text for document in bundle.documents.values()}
+    row = 0
+    for number, passage in enumerate(bundle.passages):
+        text = texts[passage.document_id]
+        sentences = encoding_sentences(text, passage, aliases(text))
+        whole = bundle.passage_index.reconstruct(number) @ bundle.encoder.encode(" ".join(sentences)).vector
+        assert whole > 0.95
+        for text in sentences:
+            vector = bundle.sentence_index.reconstruct(row)
+            assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+            assert vector @ bundle.encoder.encode(text).vector > 0.95
+            row += 1
+    assert row == bundle.sentence_index.ntotal
+
+
+def test_the_manifest_lists_every_file(bundle: Bundle, bundle_path: Path) -> None:
+    assert files(bundle_path.resolve()) == sorted(
+        [*bundle.manifest["files"], "manifest.json", "manifest.sha256"]
+    )
+
+
+def test_no_file_is_a_pickle(bundle_path: Path) -> None:
+    for path in bundle_path.resolve().rglob("*"):
+        assert path.suffix in ("", ".txt", ".json", ".jsonl", ".faiss", ".npy", ".onnx", ".sha256")
+        if path.suffix == ".npy":
+            np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def test_the_seal_is_one_that_sha256sum_reads(bundle_path: Path) -> None:
+    digest = sha256((bundle_path / "manifest.json").read_bytes()).hexdigest()
+    assert (bundle_path / "manifest.sha256").read_text() == f"{digest}  manifest.json\n"
+
+
+def test_nothing_in_a_bundle_tells_where_it_was_made(bundle_path: Path) -> None:
+    for name in files(bundle_path.resolve()):
+        data = (bundle_path / name).read_bytes()
+        assert str(bundle_path.parent).encode() not in data
+        assert str(Path(__file__).parent.parent).encode() not in data
+
+
+def test_a_bundle_may_be_moved_with_its_folder(bundle_path: Path, bundle: Bundle, tmp_path: Path) -> None:
+    moved = shutil.copytree(bundle_path.parent, tmp_path / "elsewhere", symlinks=True)
+    assert open_bundle(moved / "bundle").id == bundle.id
+
+
+# --- what is refused ---
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda data: None,
+    "empty": lambda data: b"",
+    "half written": lambda data: data[: len(data) // 2],
+    "a byte short": lambda data: data[:-1],
+    "a byte long": lambda data: data + b"\0",
+    "first bit": flip(0),
+    "bit at a third": flip(1 / 3),
+    "bit in the middle": flip(1 / 2),
+    "last bit": flip(1),
+    "zeros": lambda data: bytes(len(data)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_bundle_with_any_damaged_file_is_refused(copy: Path, damage: str) -> None:
+    names = files(copy)
+    assert len(names) > 10
+    for name in names:
+        path = copy / name
+        with replaced(path, DAMAGES[damage](path.read_bytes())):
+            message = refusal(copy)
+            # A seal has no hash of its own: if it is damaged, it is the manifest that does not fit.
+            blamed = copy if (name, damage) == ("manifest.json", "missing") else path
+            if name == "manifest.sha256":
+                blamed = copy / "manifest.json"
+            assert message.startswith(f"{blamed}: "), (name, message)
+    open_bundle(copy)
+
+
+def test_a_message_says_what_was_found_and_expected(copy: Path) -> None:
+    path = copy / "passages.jsonl"
+    data = path.read_bytes()
+    with replaced(path, data[:-1]):
+        assert f"found {len(data) - 1} bytes, expected {len(data)}; " in refusal(copy)
+    with replaced(path, flip(0)(data)):
+        expected = f"found sha256 {sha256(flip(0)(data)).hexdigest()}, expected {sha256(data).hexdigest()}; "
+        assert expected in refusal(copy)
+    with replaced(path, None):
+        assert "found no file, expected the file that the manifest lists" in refusal(copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "lexical/extra.npy", "models/encoder/.DS_Store", "new/deep.json"]
+)
+def test_a_foreign_file_is_refused(copy: Path, name: str) -> None:
+    path = copy / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    try:
+        assert refusal(copy).startswith(f"{path}: found a file, expected none")
+    finally:
+        path.unlink()
+        shutil.rmtree(copy / "new", ignore_errors=True)
+
+
+def test_a_link_to_nowhere_is_refused(copy: Path) -> None:
+    path = copy / "passages.faiss"
+    with replaced(path, None):
+        path.symlink_to("nowhere")
+        assert refusal(copy).startswith(f"{path}: found ")
+
+
+def test_any_file_of_another_bundle_is_refused(copy: Path, shelf_path: Path) -> None:
+    swapped = 0
+    for name in files(copy):
+        path, other = copy / name, shelf_path / name
+        if other.is_file() and other.read_bytes() != path.read_bytes():
+            with replaced(path, other.read_bytes()):
+                refusal(copy)
+            swapped += 1
+    assert swapped > 8
+    open_bundle(copy)
+
+
+def test_the_manifest_and_seal_of_another_bundle_are_refused(copy: Path, shelf_path: Path) -> None:
+    manifest, seal = (shelf_path / name for name in ("manifest.json", "manifest.sha256"))
+    with (
+        replaced(copy / manifest.name, manifest.read_bytes()),
+        replaced(copy / seal.name, seal.read_bytes()),
+    ):
+        refusal(copy)
+
+
+@contextmanager
+def resealed(folder: Path, **changes: Any) -> Iterator[None]:
+    """A manifest that says something else under a seal that fits."""
+    manifest = json.loads((folder / "manifest.json").read_bytes()) | changes
+    data = json.dumps(manifest).encode()
+    seal = f"{sha256(data).hexdigest()}  manifest.json\n".encode()
+    with replaced(folder / "manifest.json", data), replaced(folder / "manifest.sha256", seal):
+        yield
+
+
+def test_another_format_version_is_refused(copy: Path) -> None:
+    with resealed(copy, format_version=0):
+        assert refusal(copy).startswith(f"{copy / 'manifest.json'}: found format version 0, expected ")
+        with pytest.raises(BundleError):
+            read_manifest(copy)
+
+
+@pytest.mark.parametrize("count", ["documents", "passages", "sentences"])
+def test_a_manifest_that_counts_otherwise_is_refused(copy: Path, bundle: Bundle, count: str) -> None:
+    counts = bundle.manifest["counts"]
+    with resealed(copy, counts=counts | {count: counts[count] + 1}):
+        assert f"found {counts[count]}, expected {counts[count] + 1}; " in refusal(copy)
+
+
+def test_an_encoder_of_another_dimension_is_refused(copy: Path, bundle: Bundle) -> None:
+    with resealed(copy, encoder={**bundle.manifest["encoder"], "dimension": 768}):
+        assert "found 384, expected 768; " in refusal(copy)
+
+
+@pytest.mark.parametrize(
+    "kind", ["nothing", "an empty folder", "a file", "a link to nowhere", "a half-made one"]
+)
+def test_what_is_no_bundle_is_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "bundle"
+    if kind == "an empty folder":
+        path.mkdir()
+    elif kind == "a file":
+        path.write_bytes(b"{}")
+    elif kind == "a link to nowhere":
+        path.symlink_to("bundle-0")
+    elif kind == "a half-made one":  # what a build that was killed leaves behind
+        (path / "documents").mkdir(parents=True)
+        (path / "passages.jsonl").write_text("{")
+    assert "found no bundle, expected a folder with manifest.json" in refusal(path)

@@ -1,0 +1,163 @@
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from indexer import embedding
+from indexer.embedding import DEFAULT_ENCODER, EncoderError, EncoderSource, PassageEncoder, find_encoder
+
+WEIGHTS = b"not weights, but they have a hash"
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def model() -> PassageEncoder:
+    return PassageEncoder(find_encoder())
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model that an installed package carries; returns the SHA-256 expected of it."""
+    folder = tmp_path / "carrier_of_weights" / "model"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(embedding._PACKAGED, "tiny", ("carrier_of_weights", "model", SHA256))
+    return SHA256
+
+
+# --- find_encoder ---
+
+
+def test_the_default_encoder_is_carried_by_a_package() -> None:
+    source = find_encoder()
+    assert source.id == DEFAULT_ENCODER
+    weights = hashlib.sha256((source.folder / "model.safetensors").read_bytes()).hexdigest()
+    assert source.weights_sha256 == weights == embedding._PACKAGED[DEFAULT_ENCODER][2]
+
+
+def test_a_packaged_encoder_is_known_by_its_hash(packaged: str) -> None:
+    source = find_encoder("tiny")
+    assert (source.id, source.weights_sha256, source.folder.name) == ("tiny", packaged, "model")
+
+
+def test_other_weights_under_the_same_name_are_refused(packaged: str, tmp_path: Path) -> None:
+    (tmp_path / "carrier_of_weights" / "model" / "model.safetensors").write_bytes(WEIGHTS[:-1])
+    with pytest.raises(EncoderError) as refusal:
+        find_encoder("tiny")
+    message = str(refusal.value)
+    found = hashlib.sha256(WEIGHTS[:-1]).hexdigest()
+    assert message.startswith(f"encoder tiny: weights hash to {found}, expected {packaged}; reinstall")
+    assert "\n" not in message
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(embedding._PACKAGED, "tiny", ("no_such_carrier", "model", SHA256))
+    with pytest.raises(
+        EncoderError, match=r"encoder tiny: package no_such_carrier is not installed; install"
+    ):
+        find_encoder("tiny")
+
+
+def test_a_package_without_weights_is_refused(packaged: str, tmp_path: Path) -> None:
+    (tmp_path / "carrier_of_weights" / "model" / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match=r"encoder tiny: .*model holds no \.safetensors file; expected"):
+        find_encoder("tiny")
+
+
+def test_a_local_folder_is_an_encoder(tmp_path: Path) -> None:
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+    assert find_encoder(str(folder)) == EncoderSource("my-model", folder, SHA256)
+
+
+def test_the_hash_of_a_model_in_several_files_covers_them_all(tmp_path: Path) -> None:
+    for name, data in (("model-2.safetensors", WEIGHTS[9:]), ("model-1.safetensors", WEIGHTS[:9])):
+        (tmp_path / name).write_bytes(data)
+    assert find_encoder(str(tmp_path)).weights_sha256 == SHA256
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"holds no \.safetensors file; expected a model folder"):
+        find_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "no such model", "../nowhere"])
+def test_an_unknown_name_without_a_network_is_refused_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants as hub
+
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(EncoderError) as refusal:
+        find_encoder(name)
+    message = str(refusal.value)
+    assert message.startswith(f"encoder {name}: not packaged ({DEFAULT_ENCODER}), no such folder")
+    assert "HF_HUB_OFFLINE" in message
+    assert "\n" not in message
+
+
+def test_a_folder_with_weights_that_are_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
+    with pytest.raises(EncoderError) as refusal:
+        PassageEncoder(find_encoder(str(tmp_path)))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_copied_model_is_the_same_encoder(model: PassageEncoder, tmp_path: Path) -> None:
+    copy = shutil.copytree(model.source.folder, tmp_path / "copy")
+    source = find_encoder(str(copy))
+    assert source.weights_sha256 == model.source.weights_sha256
+    assert np.array_equal(PassageEncoder(source).encode(["gold"]), model.encode(["gold"]))
+
+
+# --- PassageEncoder ---
+
+
+def test_vectors_come_in_the_order_given_and_have_length_one(model: PassageEncoder) -> None:
+    texts = ["a much longer text about gold and cotton exports of Mali", "gold", "", "🪙", "gold"]
+    vectors = model.encode(texts)
+    assert vectors.shape == (5, model.dimension)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(vectors, np.concatenate([model.encode([text]) for text in texts]), atol=1e-5)
+
+
+def test_no_texts_are_no_rows(model: PassageEncoder) -> None:
+    assert model.encode([]).shape == (0, model.dimension)
+
+
+def test_an_export_that_lost_too_much_is_refused(
+    model: PassageEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "_PARITY_FLOOR", 1.1)
+
+    class Original:
+        """Stands for an exported encoder that lost nothing."""
+
+        def encode(self, text: str) -> object:
+            return type("Query", (), {"vector": model.encode([text])[0]})
+
+    with pytest.raises(
+        EncoderError, match=r"mean cosine to the original is 1\.0000, expected at least 1\.1; "
+    ):
+        model._parity(Original(), ["gold", "cotton"])  # type: ignore[arg-type]
+
+
+def test_serving_does_not_import_what_building_needs() -> None:
+    script = (
+        "import sys, indexer.bundle\n"
+        "print({'torch', 'transformers', 'sentence_transformers', 'onnx'} & set(sys.modules))"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,161 @@
+"""The serving process as an operator sees it: what it loads, whom it calls, how it starts and stops."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WAGNER = "How much did Wagner cost Mali each month?"
+# Run away from the repository, so that nothing is served from its corpus folder.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+SERVICE = (sys.executable, "-m", "service")
+
+ANSWER_OVER_HTTP = """
+import json, socket, sys
+
+def refuse(*arguments, **named):
+    raise AssertionError(f"the network was asked for: {arguments}")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = socket.gethostbyname = socket.create_connection = refuse
+
+from pathlib import Path
+from indexer.bundle import open_bundle
+from service.app import create_app
+import asyncio
+
+sent = []
+app = create_app(open_bundle(Path(sys.argv[1])))
+body = json.dumps({"query": sys.argv[2]}).encode()
+scope = {"type": "http", "method": "POST", "path": "/v1/answer", "query_string": b"", "app": app,
+         "headers": [(b"content-type", b"application/json")], "root_path": ""}
+
+async def receive():
+    return {"type": "http.request", "body": body, "more_body": False}
+
+async def send(message):
+    sent.append(message)
+
+asyncio.run(app(scope, receive, send))
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"answer": json.loads(sent[1]["body"]), "loaded": loaded}))
+"""
+
+
+@contextmanager
+def serving(bundle_path: Path, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A real service on a port that is free; its process and address."""
+    command = [*SERVICE, "serve", "--port", "0", "--bundle", str(bundle_path), *options]
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        try:
+            first = process.stderr.readline()
+            address = next((word for word in first.split() if word.startswith("http://")), "")
+            assert address, first + process.stderr.read()
+            yield process, address
+        finally:
+            process.kill()
+
+
+def post(url: str, body: Any) -> Any:
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(url, json.dumps(body).encode(), headers)) as reply:
+        return json.load(reply)
+
+
+def test_answering_loads_no_training_library_and_calls_nobody(bundle_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ANSWER_OVER_HTTP, str(bundle_path), WAGNER]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert "$10 million per month" in said["answer"]["answer"]["text"]
+    assert {"onnxruntime", "tokenizers", "fastapi"} <= set(said["loaded"])
+    training = {"torch", "transformers", "sentence_transformers", "huggingface_hub", "onnx", "sklearn"}
+    assert (training | {"eval"}) & set(said["loaded"]) == set()
+
+
+def test_a_question_is_answered_where_there_is_no_network(bundle_path: Path, tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("this system cannot take the network from a process (unshare -rn)")
+    command = [unshare, "-rn", *SERVICE, "ask", "--bundle", str(bundle_path), WAGNER]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "$10 million per month" in done.stdout
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_answers_and_stops_when_told_to(
+    bundle_path: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    with serving(bundle_path, tmp_path) as (process, address):
+        answer = post(f"{address}/v1/answer", {"query": WAGNER})
+        assert "$10 million per month" in answer["answer"]["text"]
+        with urlopen(f"{address}/readyz") as reply:
+            assert json.load(reply) == {"status": "ok"}
+        head = Request(f"{address}/v1/documents/IF10116/text", method="HEAD")
+        with urlopen(head) as reply:
+            assert (reply.status, reply.read()) == (200, b"")
+            assert int(reply.headers["Content-Length"]) > 10_000
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{address}/v1/documents/nope")
+        assert refused.value.headers["Content-Type"] == "application/problem+json"
+        assert json.load(refused.value)["status"] == 404
+        refused.value.close()
+        process.send_signal(stop)
+        _, rest = process.communicate()
+        assert process.returncode == 0
+        assert "Traceback" not in rest
+        assert "failed" not in rest
+
+
+def test_a_large_body_is_refused_over_a_real_connection(bundle_path: Path, tmp_path: Path) -> None:
+    with serving(bundle_path, tmp_path) as (_, address):
+        host, port = address.removeprefix("http://").split(":")
+        request = b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(request + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+            for _ in range(17):
+                connection.sendall(b"1000\r\n" + b" " * 0x1000 + b"\r\n")
+            assert connection.recv(64).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_port_that_is_taken_is_one_line(bundle_path: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [*SERVICE, "serve", "--port", port, "--bundle", str(bundle_path)]
+        done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert port in line
+    assert "--port" in line
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "expected"),
+    [
+        ({"REPORT_QA_BUNDLE": "/nowhere/bundle"}, [], "report-qa index build"),
+        ({"REPORT_QA_LANES": "many"}, [], "REPORT_QA_LANES"),
+        ({}, ["--port", "70000"], "0-65535"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_in_one_line(
+    tmp_path: Path, variables: dict[str, str], options: list[str], expected: str
+) -> None:
+    command = [*SERVICE, "serve", "--port", "0", *options]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT | variables, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert expected in line
