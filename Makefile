@@ -64,10 +64,15 @@ lock: ## pin what pyproject.toml asks for into lock/ (UPGRADE=1: newest versions
 	"$$python" -m venv "$$tmp" && "$$tmp/bin/python" -m pip install -q uv==0.13.9 && \
 	"$$tmp/bin/python" lock/compile.py "$$tmp/bin/uv" $(if $(UPGRADE),--upgrade)
 
+widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or newer)
+	@mkdir -p build/widget && cp -R service/widget/. build/widget/
+	@cd build/widget && npm ci --no-audit --no-fund --silent && npm run --silent build
+	@cp build/widget/widget.js service/static/widget.js
+
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate test lint format lock clean
+.PHONY: help serve bundle eval gate test lint format lock widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 
@@ -97,7 +102,7 @@ fi
 endef
 
 $(TESTING): $(SERVING)
-	@echo 'installing the test tools (about 30 MB)'; set -o pipefail; \
+	@echo 'installing the test tools (about 85 MB)'; set -o pipefail; \
 	$(PIP) --require-hashes -r lock/test.txt $(DOWNLOADS)
 	@touch $@
 

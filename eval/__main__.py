@@ -11,7 +11,7 @@ from eval.collection import CollectionError
 from eval.gate import BASELINE
 from eval.questions import QUESTIONS, QuestionError
 from eval.run import RunError
-from indexer.__main__ import DEFAULT_BUNDLE
+from indexer.__main__ import DEFAULT_BUNDLE, DEFAULT_CORPUS
 from indexer.bundle import BundleError
 
 _STAGES = ("bm25", "dense", "fusion", "full")
@@ -20,7 +20,7 @@ _STAGES = ("bm25", "dense", "fusion", "full")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one evaluation command; 0 if it succeeded, 1 if the gate said no or with one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     options.made_by = " ".join(["python -m eval", *given])
     try:
         if options.command == "import-feedback":
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What every command takes."""
     parser = argparse.ArgumentParser(
         prog="report-qa eval", description="Measure the answers on known questions, and guard them."
     )
@@ -50,8 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     questions = commands.add_parser("questions", help="check the question files, or show what they cover")
     questions.add_argument("what", choices=("check", "stats"))
     calibrate = commands.add_parser("calibrate", help="fit the confidence on the dev questions")
+    train = commands.add_parser("train", help="train the encoder's adapter anew")
+    train.add_argument(
+        "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"
+    )
+    train.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
+    train.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     mutations = commands.add_parser("mutations", help="prove the gate: seeded faults must fail it")
     mutations.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    mutations.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="(%(default)s)")
     mutations.add_argument("--only", nargs="+", metavar="NAME", help="only these faults or changes")
     feedback.add_arguments(
         commands.add_parser("import-feedback", help="turn visitors' judgements into draft questions")

@@ -1,7 +1,6 @@
 """A collection → how well each stage finds what people judged relevant, beside published figures.
 
-Three stages work on whole documents, as the published figures do: BM25, dense (the encoder as trained, in
-fp32) and their fusion. `full` is the service's own retriever over a bundle of the collection; a document
+Three stages work on whole documents, as the published figures do: BM25, dense (the base encoder, in fp32) and their fusion. `full` is the service's own retriever over a bundle of the collection; a document
 is where its best passage is. Vectors and bundles are kept in a cache folder and found again by content.
 """
 
@@ -19,10 +18,12 @@ from eval.asking import in_process
 from eval.collection import Judged, Spans
 from eval.judging import Outcome
 from eval.measures import MEASURES, judge_ranking, judge_run
-from eval.run import run
+from eval.run import Run, run
+from eval.summary import summarize
+from eval.tables import run_tables
 from indexer.build import build_bundle
 from indexer.bundle import open_bundle
-from indexer.embedding import PassageEncoder, find_encoder
+from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
 from indexer.lexical import LexicalIndex, terms
 from indexer.passages import encoding_text
 from service.answer import Answerer
@@ -31,6 +32,44 @@ MEASURED = ("nDCG@10", "R@100")
 _DEPTH = 1_000
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
+
+
+def bench_table(
+    judged: Judged | None,
+    spans: Spans | None,
+    folder: Path,
+    cache: Path,
+    stages: Sequence[str],
+    progress: Progress,
+) -> str:
+    """All that is measured of a collection as Markdown, with what its README says is published."""
+    parts = []
+    if judged:
+        rows = bench_judged(judged, cache / "judged", stages, progress)
+        parts.append(
+            f"{len(judged.documents)} documents, {len(judged.queries)} queries ({judged.source})\n\n"
+            f"| stage | {' | '.join(MEASURED)} |\n|---|{'---|' * len(MEASURED)}\n"
+            + "\n".join(
+                f"| {stage} | {' | '.join(f'{values[name]:.4f}' for name in MEASURED)} |"
+                for stage, values in rows.items()
+            )
+        )
+    if spans and "full" in stages:
+        outcomes = bench_spans(spans, cache / "spans", progress)
+        about = f"{len(spans.texts)} texts, {len(outcomes)} questions, each asked of its own text"
+        made = {"collection": folder.name}
+        parts.append(f"{about}\n\n{run_tables(Run(made, tuple(outcomes)), summarize(outcomes))}")
+    if published := _published(folder):
+        parts.append(f"From the collection's README:\n\n{published}")
+    return "\n\n".join(parts)
+
+
+def _published(folder: Path) -> str:
+    """The README's paragraph and table that begin with the word Published."""
+    path = folder / "README.md"
+    text = path.read_text("utf-8") if path.is_file() else ""
+    start = text.find("Published")
+    return text[start:].strip() if start >= 0 else ""
 
 
 def bench_judged(
@@ -88,7 +127,7 @@ def _bm25(judged: Judged) -> Floats:
 def _dense(judged: Judged, cache: Path, progress: Progress) -> Floats:
     vectors = []
     for what, texts in (("documents", judged.documents), ("queries", judged.queries)):
-        source = find_encoder()
+        source = find_encoder(BASE_ENCODER)
         digest = _digest([source.weights_sha256, *texts.values()])
         path = cache / f"{what}-{digest}.npy"
         if not path.is_file():

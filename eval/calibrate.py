@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from eval.questions import Question
 from eval.judging import holds
+from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer, confidence_features
 from service.retriever import CHANNELS, SENTENCE_CHANNELS, Matches, Retriever

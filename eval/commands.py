@@ -4,7 +4,9 @@ import argparse
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -40,14 +42,15 @@ class _Subject:
     texts: dict[str, str]
     bundle_id: str
     weights: Mapping[str, float]
+    close: Callable[[], None] = lambda: None
 
 
 def run(options: Options) -> int:
     """Ask every question, print the measures, write what was asked for."""
-    subject = _subject(options)
-    questions = load_questions(options.questions, subject.texts)
-    chosen = [q for q in questions if options.split in {"all", q.split}]
-    made = _run(options, subject, chosen, quick=options.quick)
+    with closing(_subject(options)) as subject:
+        questions = load_questions(options.questions, subject.texts)
+        chosen = [q for q in questions if options.split in {"all", q.split}]
+        made = _run(options, subject, chosen, quick=options.quick)
     _write(options, made, chosen, subject.texts, None)
     print(run_tables(made, summarize(made.outcomes)))
     return 0
@@ -56,9 +59,9 @@ def run(options: Options) -> int:
 def gate(options: Options) -> int:
     """Compare with the baseline; 0 if it may pass."""
     baseline = load_baseline(options.baseline)
-    subject = _subject(options)
-    questions = load_questions(options.questions, subject.texts)
-    made = load_run(options.run) if options.run else _run(options, subject, questions, quick=not options.html)
+    with closing(_subject(options)) as subject:
+        questions = load_questions(options.questions, subject.texts)
+        made = _saved_or_run(options, subject, questions, quick=not options.html)
     verdict = compare(baseline, made)
     _write(options, made, questions, subject.texts, verdict)
     print(verdict_text(verdict, {q.id: q for q in questions}, subject.texts))
@@ -67,11 +70,12 @@ def gate(options: Options) -> int:
 
 def accept(options: Options) -> int:
     """Make a run the baseline."""
-    subject = _subject(options)
-    questions = load_questions(options.questions, subject.texts)
-    made = load_run(options.run) if options.run else _run(options, subject, questions, quick=False)
+    with closing(_subject(options)) as subject:
+        questions = load_questions(options.questions, subject.texts)
+        made = _saved_or_run(options, subject, questions, quick=False)
     old = load_baseline(options.baseline) if options.baseline.is_file() else None
     baseline, line = accepted(made, options.reason, old, set_floors=options.set_floors)
+    options.baseline.parent.mkdir(parents=True, exist_ok=True)
     baseline.save(options.baseline)
     with options.baseline.with_name("history.jsonl").open("a", encoding="utf-8") as history:
         history.write(line)
@@ -99,6 +103,77 @@ def calibrate(options: Options) -> int:
     return 0
 
 
+def train(options: Options) -> int:
+    """Train the encoder's adapter, and write its card beside it."""
+    from random import Random
+
+    from eval.lessons import counts, held_out, read_collection, read_reports
+    from eval.training import Trainer, model_card
+    from indexer.adapter import ADAPTER
+    from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
+
+    random = Random(options.seed)
+    reports, judge = held_out(read_reports(options.reports))
+    others = {folder.name: read_collection(folder, random) for folder in options.collection}
+    trainer = Trainer(PassageEncoder(find_encoder(BASE_ENCODER)), options.seed, _say)
+    result = trainer.train(reports, [lesson for found in others.values() for lesson in found], judge)
+    trainer.save(ADAPTER)
+    learned = counts({options.reports.name: reports, **others})
+    ADAPTER.with_suffix(".md").write_text(model_card(result, learned, options.made_by), "utf-8")
+    _say(f"wrote {ADAPTER}; held-out reports after: {result['after']}")
+    return 0
+
+
+def mutations(options: Options) -> int:
+    """Put seeded faults and harmless changes before the gate; 0 if it did right by all of them."""
+    from eval.faults import MUTATIONS, Sound
+    from eval.mutations import prove, table
+
+    names = [mutation.name for mutation in MUTATIONS]
+    for name in options.only or ():
+        if name not in names:
+            raise ValueError(f"found {name!r}; expected one of: {', '.join(names)}")
+    bundle = open_bundle(options.bundle)
+    found = load_questions(options.questions, _texts(bundle))
+    chosen = [m for m in MUTATIONS if m.name in (options.only or names)]
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Sound(options.corpus, bundle, found, Path(folder))
+        proofs = prove(sound, chosen, _say)
+    _report(options, f"Mutations of {bundle.id}, {len(found)} questions", table(proofs))
+    return 0 if all(proof.proven for proof in proofs) else 1
+
+
+def bench(options: Options) -> int:
+    """Measure on an outside collection."""
+    from eval.bench import bench_table
+    from eval.collection import load_judged, load_spans
+
+    judged, spans = load_judged(options.collection), load_spans(options.collection)
+    if not judged and not spans:
+        raise ValueError(f"{options.collection}: found neither corpus.jsonl nor qa.jsonl; expected one")
+    cache = options.cache / options.collection.name
+    tables = bench_table(judged, spans, options.collection, cache, options.stages, _say)
+    _report(options, f"Bench: {options.collection.name}", tables)
+    return 0
+
+
+def _report(options: Options, title: str, body: str) -> None:
+    """Print a table, and write it with what is needed to make it again."""
+    print(body)
+    if options.markdown:
+        made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text(f"# {title}\n\n{made}\n\n{body}\n", "utf-8")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def machine() -> str:
     """This machine in a few words, for whoever compares times."""
     version = platform.python_version()
@@ -111,7 +186,7 @@ def _subject(options: Options) -> _Subject:
         index = service.index()
         deep = partial(service.ask, depth=DEEPEST)
         weights = index["calibration"]["fusion"]
-        return _Subject(service.ask, deep, service.texts(), index["bundle_id"], weights)
+        return _Subject(service.ask, deep, service.texts(), index["bundle_id"], weights, service.close)
     bundle = open_bundle(options.bundle)
     ask, ask_deep = (in_process(bundle, depth) for depth in (DEPTH, DEEPEST))
     return _Subject(ask, ask_deep, _texts(bundle), bundle.id, bundle.manifest["calibration"]["fusion"])
@@ -119,6 +194,10 @@ def _subject(options: Options) -> _Subject:
 
 def _texts(bundle: Bundle) -> dict[str, str]:
     return {document.id: document.text for document in bundle.documents.values()}
+
+
+def _saved_or_run(options: Options, subject: _Subject, questions: list[Question], *, quick: bool) -> Run:
+    return load_run(options.run) if options.run else _run(options, subject, questions, quick=quick)
 
 
 def _run(options: Options, subject: _Subject, questions: list[Question], *, quick: bool) -> Run:
@@ -133,7 +212,7 @@ def _run(options: Options, subject: _Subject, questions: list[Question], *, quic
     made = {
         "bundle_id": subject.bundle_id,
         "command": options.made_by,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         "machine": machine(),
     }
     return Run(made, tuple(outcomes), extras)

@@ -1,8 +1,9 @@
 """A run against the baseline, question by question → may this change be merged?
 
-A change fails when a measure got worse by more than chance (Holm-corrected over the measures), when a
-kind of question is below its floor, when a citation is not verbatim, or when questions were taken away or
-changed, since then the two runs did not answer the same things.
+A change fails when a measure got worse by more than chance (Holm-corrected over the measures), when it
+loses more than a few questions without gaining more than chance would, when a kind of question is below
+its floor, when a citation is not verbatim, or when questions were taken away or changed, since then the
+two runs did not answer the same things.
 """
 
 import json
@@ -25,6 +26,10 @@ FLOORED = ("Success@1", "Answer@1", "Refused right")
 """What has a floor for each kind: at first the lower end of its interval."""
 ABSOLUTE = {"Verbatim": 1.0}
 """Floors over all questions that no one may lower."""
+
+LOSSES = 0.01
+"""Share of the questions that may be lost without a gain beyond chance: a change that trades answers for
+others is no improvement, and wants a person's reason."""
 
 Floors = Mapping[str, Mapping[str, float]]
 
@@ -138,13 +143,16 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
     new = [outcome for id_, outcome in after.items() if id_ not in before]
     notes = [f"{len(new)} new questions, {sum(o.right for o in new)} of them right"] if new else []
     flips = [Flip(q, before[q], after[q]) for q in same if before[q].right != after[q].right]
-    return Verdict(
-        tuple(failures),
-        tuple(notes),
-        tuple(comparisons),
-        tuple(flip for flip in flips if flip.before.right),
-        tuple(flip for flip in flips if flip.after.right),
-    )
+    lost = tuple(flip for flip in flips if flip.before.right)
+    gained = tuple(flip for flip in flips if flip.after.right)
+    if len(lost) > LOSSES * len(pairs):
+        flipped = mcnemar_exact([new.right for _, new in pairs], [old.right for old, _ in pairs])
+        if flipped.p >= ALPHA or len(gained) <= len(lost):
+            failures.append(
+                f"{len(lost)} of {len(pairs)} questions were lost, more than {LOSSES:.0%}, and "
+                f"{len(gained)} gained, no more than chance would"
+            )
+    return Verdict(tuple(failures), tuple(notes), tuple(comparisons), lost, gained)
 
 
 def floors_of(summary: Summary) -> dict[str, dict[str, float]]:

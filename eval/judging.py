@@ -106,7 +106,7 @@ def judge(
             for c in cited
         ),
         verbatim=all(_is_verbatim(citation, texts) for citation in citations),
-        whole=all(is_whole(texts[c["document_id"]], *_cited_span(c)) for c in citations),
+        whole=all(is_whole(texts.get(c["document_id"], ""), *_cited_span(c)) for c in citations),
         excerpt=" ".join(citation["cited_text"] for citation in cited),
         took_ms=reply["usage"]["took_ms"],
     )
@@ -147,4 +147,4 @@ def _cited_span(citation: Mapping[str, Any]) -> Span:
 def _is_verbatim(citation: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
     start, end = _cited_span(citation)
     quoted: str = citation["cited_text"]
-    return texts[citation["document_id"]][start:end] == quoted
+    return texts.get(citation["document_id"], "")[start:end] == quoted

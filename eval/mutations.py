@@ -1,28 +1,68 @@
-"""The proof of the gate: seeded faults that must fail it, and harmless changes that must not.
+"""The proof of the gate: seeded faults must fail it, and harmless changes must not."""
 
-Each mutation makes a subject of its own, a bundle or a way of asking, from the one that is sound. The
-bundle is changed as a fault in the code would change it: the text of a sentence is cut, a vector is moved,
-a number in the calibration is another one. Faults of the encoder are built, as a wrong build would.
-"""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import json
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from random import Random
-from typing import Any
-
-import numpy as np
-import onnxruntime.quantization
-
-from eval.asking import Ask, in_process
-from eval.gate import Baseline, Verdict, compare
-from eval.questions import Question
+from eval.asking import in_process
+from eval.faults import Mutation, Sound
+from eval.gate import Verdict, accept, compare
 from eval.run import Run, run
-from indexer.build import build_bundle
-from indexer.bundle import Bundle, open_bundle, vectors_index
-from indexer.embedding import DEFAULT_ENCODER, find_encoder
-from indexer.passages import Passage
+from indexer.embedding import EncoderError
+
+_MADE = {"bundle_id": "", "command": "", "date": "", "machine": ""}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the gate said of a mutation; without a verdict it was refused before it could be asked."""
+
+    mutation: Mutation
+    verdict: Verdict | None
+    refusal: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate let it pass."""
+        return self.verdict is not None and self.verdict.passed
+
+    @property
+    def proven(self) -> bool:
+        """Whether the gate did what it is for."""
+        return self.passed != self.mutation.fault
+
+
+def prove(sound: Sound, mutations: Sequence[Mutation], progress: Callable[[str], None]) -> list[Proof]:
+    """Put each mutation before the gate, with the sound bundle as the baseline."""
+    outcomes = run(sound.questions, in_process(sound.bundle), sound.texts)
+    baseline, _ = accept(Run(_MADE, tuple(outcomes)), "the sound bundle", None, set_floors=True)
+    proofs = []
+    for mutation in mutations:
+        try:
+            ask = mutation.change(sound)
+            verdict = compare(baseline, Run(_MADE, tuple(run(sound.questions, ask, sound.texts))))
+            proofs.append(Proof(mutation, verdict))
+        except EncoderError as error:
+            proofs.append(Proof(mutation, None, str(error)))
+        progress(_row(proofs[-1]))
+    return proofs
+
+
+def table(proofs: Sequence[Proof]) -> str:
+    """The proofs as a Markdown table, and how many stand."""
+    wrong = [proof.mutation.name for proof in proofs if not proof.proven]
+    summary = f"{len(proofs) - len(wrong)} of {len(proofs)} as they must be"
+    lines = ["| change | must | gate | lost | gained | why |", "|---|---|---|---|---|---|"]
+    lines += [_row(proof) for proof in proofs]
+    return "\n".join([*lines, "", f"{summary}{'; wrong: ' + ', '.join(wrong) if wrong else ''}."])
+
+
+def _row(proof: Proof) -> str:
+    verdict = proof.verdict
+    must = "fail" if proof.mutation.fault else "pass"
+    did = "passed" if proof.passed else "failed"
+    if verdict is None:
+        return f"| {proof.mutation.name} | {must} | {did} | | | refused by the build: {proof.refusal} |"
+    why = "; ".join(verdict.failures[:1])
+    more = f" (and {len(verdict.failures) - 1} more)" if len(verdict.failures) > 1 else ""
+    counts = f"{len(verdict.lost)} | {len(verdict.gained)}"
+    return f"| {proof.mutation.name} | {must} | {did} | {counts} | {why}{more} |"

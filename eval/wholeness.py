@@ -16,7 +16,8 @@ _REACH = 12
 
 def is_whole(text: str, start: int, end: int) -> bool:
     """Whether `text[start:end]` is not empty and is not cut out of the middle of a sentence or word."""
-    if not text[start:end].strip() or text[start].isspace() or text[end - 1].isspace():
+    excerpt = text[start:end]
+    if len(excerpt) != end - start or not excerpt or excerpt != excerpt.strip():
         return False
     before = text[max(0, start - _REACH) : start]
     begins = bool(_BEFORE.search(before) or _BULLET.search(before)) if start else True

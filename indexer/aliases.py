@@ -2,13 +2,15 @@
 
 Acronyms in brackets are matched to the words before them as in Schwartz & Hearst (2003), "A simple
 algorithm for identifying abbreviation definitions in biomedical text". Other names ("aka JNIM") need
-not share letters with what they stand for: there the name before the bracket is taken.
+not share letters with what they stand for: there the name before the bracket is taken. So is what an
+acronym is set beside: "a peacekeeping operation, MINUSMA, …".
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
 _BRACKET = re.compile(r"\(([^()]{2,60})\)")
+_APPOSITION = re.compile(r"\b(?:[Aa]n?|[Tt]he)\s+((?:[\w-]+\s+){0,3}[\w-]+),\s+([A-Z]{3,12}),")
 _SHORT = re.compile(r"[A-Z][A-Za-z0-9&.-]{1,11}")
 _ALSO = re.compile(r"^(?:aka|a\.k\.a\.|also known as|also called|formerly known as|or)\s+", re.IGNORECASE)
 _NAME = re.compile(
@@ -30,6 +32,8 @@ def aliases(text: str) -> dict[str, str]:
                 long = name
             if long and long != short:
                 found.setdefault(short, " ".join(long.split()))
+    for match in _APPOSITION.finditer(text):
+        found.setdefault(match.group(2), " ".join(match.group(1).split()))
     return found
 
 
@@ -74,7 +78,7 @@ def _long_form(short: str, before: str) -> str | None:
 
 def _name_before(before: str) -> str | None:
     match = _NAME.search(before)
-    return re.sub(r"^(?:The|A|An)\s+", "", match.group().strip()) if match else None
+    return re.sub(r"^(?:(?:The|A|An)\s+)?(?:\w+-based\s+)?", "", match.group().strip()) if match else None
 
 
 def _initials(name: str, short: str) -> bool:

@@ -5,11 +5,11 @@ import importlib.metadata
 import json
 import tempfile
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from indexer.aliases import aliases
-from indexer.bundle import BundleError, read_manifest, write_bundle
+from indexer.bundle import BundleError, verify_bundle, write_bundle
 from indexer.documents import Document, read_document
 from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, find_encoder
 from indexer.late import LateIndex
@@ -24,6 +24,7 @@ _PACKAGES = (
     "onnx",
     "onnxruntime",
     "PyStemmer",
+    "symspellpy",
     "sentence-transformers",
     "tokenizers",
     "torch",
@@ -68,9 +69,8 @@ def build_bundle(
     documents = [read_document(report) for report in reports]
     split = [split_document(document) for document in documents]
     passages = [passage for found, _ in split for passage in found]
-    texts = {document.id: document.text for document in documents}
-    names = {document.id: aliases(document.text) for document in documents}
-    sentences = [encoding_sentences(texts[p.document_id], p, names[p.document_id]) for p in passages]
+    by_id = {document.id: document for document in documents}
+    sentences = [encoding_sentences(by_id[passage.document_id], passage) for passage in passages]
     passage_texts = [" ".join(parts) for parts in sentences]
     sentence_texts = [sentence for parts in sentences for sentence in parts]
 
@@ -109,10 +109,17 @@ def build_bundle(
             smalltalk_vectors,
             LexicalIndex.build(passage_texts),
             late,
+            _english(),
             Path(folder),
         )
     progress(f"built {bundle_id}: {len(passages)} passages, {len(sentence_texts)} sentences")
     return bundle_id
+
+
+def _english() -> str:
+    """English words with how often each is used, one a line; what spelling is mended with."""
+    path = resources.files("symspellpy") / "frequency_dictionary_en_82_765.txt"
+    return path.read_text("utf-8-sig")
 
 
 def _smalltalk() -> list[str]:
@@ -144,14 +151,15 @@ def _inputs(reports: list[Report], source: EncoderSource) -> dict[str, Any]:
         "code_sha256": code.hexdigest(),
         "encoder": source.id,
         "weights_sha256": source.weights_sha256,
+        "adapter_sha256": source.adapter_sha256,
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
 
 def _current(bundle: Path, inputs: dict[str, Any]) -> str | None:
-    """The id of the bundle in place, if it is sound in its manifest and was built from these inputs."""
+    """The id of the bundle in place, if it is sound and was built from these inputs."""
     try:
-        manifest, bundle_id = read_manifest(bundle)
+        manifest, bundle_id = verify_bundle(bundle)
     except BundleError:
         return None
     return bundle_id if manifest["inputs"] == inputs else None

@@ -8,10 +8,11 @@ reader sees the old bundle or the new one and never a mixture.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,14 @@ class BundleError(RuntimeError):
 
 @dataclass(frozen=True)
 class BundledDocument:
-    """A document as it is served: its metadata, canonical text and furniture."""
+    """A document as it is served. `names` gives what the short names that it defines stand for."""
 
     metadata: Mapping[str, str | None]
     text: str
     sha256: str
     source_sha256: str
     furniture: tuple[Furniture, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -79,6 +81,7 @@ class Bundle:
     lexical: LexicalIndex
     late: LateIndex
     encoder: QueryEncoder
+    english: Mapping[str, int]
 
     @cached_property
     def sentence_starts(self) -> NDArray[np.int64]:
@@ -112,6 +115,7 @@ def write_bundle(
     smalltalk_vectors: NDArray[np.float32],
     lexical: LexicalIndex,
     late: LateIndex,
+    english: str,
     encoder_folder: Path,
 ) -> str:
     """Seal everything into a new bundle and make `path` point to it.
@@ -129,6 +133,7 @@ def write_bundle(
     try:
         for document, furniture in documents:
             _write_document(folder / "documents", document, furniture)
+        _write(folder / "english.txt", english)
         _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
         faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
         faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
@@ -166,6 +171,17 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
     return manifest, f"sha256:{digest}"
 
 
+def verify_bundle(path: Path) -> tuple[dict[str, Any], str]:
+    """Verify every file of a bundle against its manifest; return the manifest and the bundle's id.
+
+    Raises:
+        BundleError: for anything that is not exactly what was written.
+    """
+    manifest, bundle_id = read_manifest(path)
+    _verify_files(path, manifest["files"])
+    return manifest, bundle_id
+
+
 def open_bundle(path: Path) -> Bundle:
     """Verify every file of a bundle and open it.
 
@@ -173,10 +189,11 @@ def open_bundle(path: Path) -> Bundle:
         BundleError: for anything that is not exactly what was written.
     """
     folder = path.resolve()  # one bundle from here on, even if the link moves
-    manifest, bundle_id = read_manifest(folder)
-    _verify_files(folder, manifest["files"])
+    manifest, bundle_id = verify_bundle(folder)
     documents = {entry["id"]: _read_document(folder, entry) for entry in manifest["documents"]}
-    passages = tuple(_passage(line) for line in (folder / "passages.jsonl").read_text("utf-8").splitlines())
+    passages = tuple(
+        _passage(line) for line in (folder / "passages.jsonl").read_text("utf-8").split("\n")[:-1]
+    )
     bundle = Bundle(
         id=bundle_id,
         manifest=manifest,
@@ -188,6 +205,7 @@ def open_bundle(path: Path) -> Bundle:
         lexical=LexicalIndex.load(folder / "lexical"),
         late=LateIndex.load(folder / "late"),
         encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
+        english=_counts((folder / "english.txt").read_text("utf-8")),
     )
     _verify_counts(folder, bundle)
     return bundle
@@ -195,7 +213,11 @@ def open_bundle(path: Path) -> Bundle:
 
 def _write_document(folder: Path, document: Document, furniture: list[Furniture]) -> None:
     _write(folder / f"{document.id}.txt", document.text)
-    layout = {"edits": document.edits, "furniture": [asdict(item) for item in furniture]}
+    layout = {
+        "edits": document.edits,
+        "furniture": [asdict(item) for item in furniture],
+        "names": document.names,
+    }
     _write(folder / f"{document.id}.json", _line(layout))
 
 
@@ -208,6 +230,7 @@ def _read_document(folder: Path, entry: Mapping[str, Any]) -> BundledDocument:
         sha256=hashlib.sha256(text).hexdigest(),
         source_sha256=entry["source_sha256"],
         furniture=tuple(Furniture(**item) for item in layout["furniture"]),
+        names=layout["names"],
     )
 
 
@@ -216,6 +239,10 @@ def _passage(line: str) -> Passage:
     fields["heading_path"] = tuple(fields["heading_path"])
     fields["sentences"] = tuple((start, end) for start, end in fields["sentences"])
     return Passage(**fields)
+
+
+def _counts(lines: str) -> dict[str, int]:
+    return {word: int(count) for word, count in (line.split() for line in lines.splitlines())}
 
 
 def _write(path: Path, text: str) -> None:
@@ -263,22 +290,31 @@ def _publish(folder: Path, path: Path, bundle_id: str) -> None:
     """Give the finished folder its name, turn the link, and drop bundles that are neither new nor last."""
     target = path.with_name(f"{path.name}-{bundle_id.removeprefix('sha256:')[:16]}")
     previous = path.readlink().name if path.is_symlink() else None
-    if target.exists():
-        shutil.rmtree(target)  # same id: it holds the same bytes, or damaged ones
-    folder.rename(target)
+    if not _is_sound(target):  # else it holds the same bytes, and may be read right now
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
     link = path.with_name(f".{path.name}-link-{os.getpid()}")
     link.unlink(missing_ok=True)
     link.symlink_to(target.name)
     link.replace(path)
     _flush(path.parent)
-    for old in path.parent.glob(f"{path.name}-*"):
-        if old.name not in {target.name, previous}:
+    ours = re.compile(re.escape(path.name) + "-[0-9a-f]{16}")
+    for old in path.parent.iterdir():
+        if ours.fullmatch(old.name) and old.name not in {target.name, previous}:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        verify_bundle(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def _verify_files(folder: Path, expected: Mapping[str, Mapping[str, Any]]) -> None:
     found = set(_files(folder)) - {MANIFEST, SEAL}
-    if missing := sorted(set(expected) - found):
+    if missing := sorted(name for name in expected if not (folder / name).is_file()):
         raise BundleError(folder / missing[0], "no file", "the file that the manifest lists")
     if foreign := sorted(found - set(expected)):
         raise BundleError(folder / foreign[0], "a file", "none: the manifest does not list it")

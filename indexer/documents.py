@@ -10,9 +10,10 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
+from indexer.aliases import aliases
 from indexer.reports import CorpusError, Repair, Report
 from indexer.sentences import sentence_spans, strip_span
 
@@ -50,7 +51,7 @@ class Block:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """One report ready to be split: canonical text, blocks in order, and the edits that made the text.
 
@@ -83,6 +84,11 @@ class Document:
             raise IndexError(f"offset {offset} is outside {self.id}, which has {len(self.text)} code points")
         canonical, source = self.edits[bisect_right(self.edits, offset, key=lambda edit: edit[0]) - 1]
         return source + offset - canonical
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What the short names that the text defines stand for."""
+        return aliases(self.text)
 
     def heading(self, block: Block) -> str:
         """A heading block's words, without Markdown marks."""

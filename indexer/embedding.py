@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.adapter import adapter_sha256, merge_adapter
 from indexer.encoder import QueryEncoder
 from indexer.late import TokenVectors
 
 if TYPE_CHECKING:
     pass
 
-DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+BASE_ENCODER = "all-MiniLM-L6-v2"
+DEFAULT_ENCODER = "all-MiniLM-L6-v2+adapter"
+"""The base with the adapter that ships merged into it (`indexer/adapter.md`)."""
 _PACKAGED = {
     # id: (package that carries the model folder, folder in it, SHA-256 of its model.safetensors)
     "all-MiniLM-L6-v2": (
@@ -39,11 +42,15 @@ class EncoderError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class EncoderSource:
-    """A sentence-transformers model folder; its weights are known by hash, not by name."""
+    """A sentence-transformers model folder; its weights are known by hash, not by name.
+
+    `adapter_sha256` is that of the adapter to merge into them, if any.
+    """
 
     id: str
     folder: Path
     weights_sha256: str
+    adapter_sha256: str | None = None
 
 
 def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
@@ -52,6 +59,9 @@ def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
     Raises:
         EncoderError: if there is no such model, or its weights are not the ones expected.
     """
+    if name == DEFAULT_ENCODER:
+        base = find_encoder(BASE_ENCODER)
+        return EncoderSource(name, base.folder, base.weights_sha256, adapter_sha256())
     if name in _PACKAGED:
         package, inner, expected = _PACKAGED[name]
         spec = importlib.util.find_spec(package)
@@ -105,11 +115,29 @@ class PassageEncoder:
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.source = source
-        self._model: SentenceTransformer = SentenceTransformer(str(source.folder), device="cpu")
+        try:
+            self._model: SentenceTransformer = SentenceTransformer(str(source.folder), device="cpu")
+        except Exception as error:  # whatever the folder holds decides which library fails, and how
+            raise EncoderError(
+                f"encoder {source.id}: {source.folder} does not load: {str(error).splitlines()[0]}; "
+                "expected the folder of a sentence-transformers model"
+            ) from error
+        if source.adapter_sha256:
+            merge_adapter(self.network)
         self._model.eval()
         prompts = self._model.prompts
         self._query_prompt = prompts.get("query") or ""
         self._passage_prompt = prompts.get("document") or prompts.get("passage") or ""
+
+    @property
+    def network(self) -> Any:
+        """The transformer itself, as a torch module: what an adapter changes."""
+        return self._model[0].model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the transformer."""
+        return self._model.tokenizer
 
     @property
     def dimension(self) -> int:
@@ -227,6 +255,7 @@ class PassageEncoder:
         description = {
             "id": self.source.id,
             "weights_sha256": self.source.weights_sha256,
+            "adapter_sha256": self.source.adapter_sha256,
             "dimension": self.dimension,
             "max_tokens": int(self._model.max_seq_length or 512),
             "query_prompt": self._query_prompt,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +45,6 @@ class QueryEncoder:
         self._tokenizer.enable_truncation(max_tokens)
         self._prompt = prompt
         self.dimension = dimension
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """The whole words among the tokens: a general vocabulary of the encoder's language."""
-        tokens = (token.lstrip("▁Ġ") for token in self._tokenizer.get_vocab())
-        return frozenset(token for token in tokens if len(token) > 1 and token.isalpha() and token.isascii())
 
     @classmethod
     def load(cls, folder: Path, description: Mapping[str, Any]) -> "QueryEncoder":

@@ -27,7 +27,7 @@ _STOPWORDS = frozenset(
 _DOTTED = re.compile(r"\b(?:[^\W\d_]\.){2,}")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _POSSESSIVE = re.compile(r"['’](?:s\b|)")
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+_?")
 
 METHOD = "lucene"
 K1 = 1.2
@@ -37,7 +37,7 @@ B = 0.75
 
 def fold(text: str) -> str:
     """Lower case without accents: what typing on a phone leaves of a word."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
@@ -48,9 +48,15 @@ def terms(text: str) -> list[str]:
     """
     folded = _DOTTED.sub(lambda match: match.group().replace(".", "") + "_ ", fold(text))
     folded = _POSSESSIVE.sub("", _GROUPED.sub("", folded))
-    words = [word for word in _WORD.findall(folded) if word not in _STOPWORDS]
+    # The mark that a dotted name keeps tells the country from the pronoun.
+    words = [word.rstrip("_") for word in _WORD.findall(folded) if word not in _STOPWORDS]
     stems: list[str] = _stemmer().stemWords(words)
     return stems
+
+
+def is_stopword(word: str) -> bool:
+    """Whether a word only holds a sentence together."""
+    return fold(word) in _STOPWORDS
 
 
 class LexicalIndex:

@@ -4,13 +4,15 @@ Two contracts, each tested as a property: a passage is exactly `text[start:end]`
 character of a document is in one passage or in the document's written list of furniture.
 """
 
+import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
 from indexer.aliases import spell_out
 from indexer.documents import Block, Document
+from indexer.reports import Report
 from indexer.sentences import sentence_spans
 
 MAX_WORDS = 160
@@ -18,6 +20,9 @@ MAX_WORDS = 160
 _LINES_WORDS = 80
 """Lines that follow each other (dates, authors, captions, lists) share a passage up to this length."""
 _LINE_END = re.compile(r"\n")
+
+_LINE_LENGTH = 100
+"""A longer text is no line that merely states who, when or which number."""
 
 SPLITTER = {"name": "paragraph", "max_words": MAX_WORDS, "lines_words": _LINES_WORDS}
 """What the manifest says about how passages were made."""
@@ -79,15 +84,37 @@ def encoding_text(text: str) -> str:
     return " ".join(re.sub(r"[*_`#|]+", " ", text).split())
 
 
-def encoding_sentences(text: str, passage: Passage, names: Mapping[str, str]) -> list[str]:
-    """What the encoder reads of each sentence of a passage.
+def encoding_sentences(document: Document, passage: Passage) -> list[str]:
+    """What the encoder reads of each sentence of a passage: its words, and what they leave unsaid.
 
-    A run-in heading goes before the first sentence, and the short names that the report defines are
-    spelt out: "CNSP" alone means nothing to an encoder, nor to who asks for the committee.
+    A run-in heading goes before the first sentence; the short names that the report defines are spelt
+    out, since "CNSP" alone means nothing to an encoder, nor to who asks for the committee; and a line
+    that states a fact about the report itself is told what it states.
     """
     starts = [passage.start, *(start for start, _ in passage.sentences[1:])]
-    spans = zip(starts, passage.sentences, strict=True)
-    return [encoding_text(spell_out(text[start:end], names)) for start, (_, end) in spans]
+    names = document.names
+    read = []
+    for start, (_, end) in zip(starts, passage.sentences, strict=True):
+        text = document.text[start:end]
+        label = _label(document.report, text) if len(text) <= _LINE_LENGTH else ""
+        read.append(encoding_text(label + spell_out(text, names)))
+    return read
+
+
+def _label(report: Report, line: str) -> str:
+    """What a line says about its report, in the words that people ask for it with."""
+    date = report.date and datetime.date.fromisoformat(report.date)
+    labels = (
+        (report.title, "Title of this report: "),
+        (report.author, "Author who wrote this report, and the author's job title: "),
+        (report.number, "Report number, product number, ID: "),
+        (date and f"{date:%B} {date.day}, {date.year}", "Date of publication, last update: "),
+    )
+    return "".join(
+        label
+        for value, label in labels
+        if value and (line == value or (label[:5] != "Title" and value in line))
+    )
 
 
 def _groups(document: Document) -> Iterator[list[Block]]:

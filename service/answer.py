@@ -64,7 +64,8 @@ class Answerer:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._retriever = Retriever(bundle)
-        self._vocabulary = Vocabulary.of(bundle)
+        self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
+        self._names = {k: v for document in bundle.documents.values() for k, v in document.names.items()}
         self._calibration: Mapping[str, Any] = bundle.manifest["calibration"]
 
     def answer(
@@ -112,7 +113,7 @@ class Answerer:
         for document_id in documents or ():
             if document_id not in self.bundle.documents:
                 raise UnknownDocumentError(document_id, self.bundle.documents)
-        query = make_query(question, history, self._vocabulary)
+        query = make_query(question, history, self._vocabulary, self._names)
         return query, self._retriever.retrieve(query, documents or None)
 
     def confidence(self, question: str, retrieval: Retrieval) -> float:

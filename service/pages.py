@@ -47,7 +47,8 @@ def reader_page(document: BundledDocument, passages: Sequence[Passage], links: M
         f'<li class="level-{run.level}"><a href="#h{run.start}">{_text(document, run)}</a></li>'
         for run in headings
     )
-    nav = f'<nav class="contents" aria-labelledby="contents"><h2 id="contents">Contents</h2><ol>{contents}</ol></nav>'
+    contents = f'<h2 id="contents">Contents</h2><ol>{contents}</ol>'
+    nav = f'<nav class="contents" aria-labelledby="contents">{contents}</nav>'
     return _READER.format(
         language=escape(document.metadata["language"] or "en"),
         title=escape(document.title),

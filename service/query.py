@@ -9,27 +9,35 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import Stemmer
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from indexer.bundle import Bundle
+from indexer.aliases import spell_out
 from indexer.lexical import fold, terms
 
 _REFERRED_QUESTION = 0.5
 _REFERRED_ANSWER = 0.3
 _EARLIER = 0.7
 """What a follow-up refers to counts less than its own words, and less again the longer ago it was said."""
+_FURTHEST = 4
+"""So many earlier questions are taken along at most."""
+_MENDED = 20
+"""So many unknown words of a text are compared with every known one: the rest is no question."""
+SILENCE = "The report does not say."
+"""What a chat writes for an answer when there is none; there is nothing in it to refer to."""
 
 _POINTERS = frozenset(
     "it its they them their theirs he him his she her hers that this those these there one ones same "
     "former latter both".split()
 )
 _OPENINGS = re.compile(
-    r"(?:and|but|so|also|or|then|what about|how about|no|sorry|why|when|where|how)\b", re.I
+    r"(?:and|but|so|also|or|then|what about|how about|no|sorry)\b", re.I
 )
+_ASKING = re.compile(r"(?:why|when|where|how)\b")
 _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w-]+")
 _SHORTHAND = {
     "u": "you", "ur": "your", "r": "are", "wat": "what", "wut": "what", "wen": "when", "wer": "where",
@@ -38,7 +46,13 @@ _SHORTHAND = {
     "mth": "month", "mnth": "month", "ppl": "people", "pls": "please", "plz": "please", "thru": "through",
     "mil": "million", "bn": "billion", "intl": "international", "dept": "department",
 }  # fmt: skip
+_ENDING = re.compile(r"(?:er|or|ed|ing|ly|est|ness|able|ment)?s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_TYPED = re.compile(rf"(?<![\w.&])(?>{_WORD.pattern})(?![\w&]|\.\w)")
+"""A word that may be misspelt: "u.s." and "r&d" are none."""
+_CONTRACTION = re.compile(
+    r"(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:you|we|they)(?:re|ve|ll)"
+)
 _FRENCH = frozenset(
     (
         "le la les un une des du de et est sont était qui que quoi quel quelle quels quelles où quand "
@@ -46,7 +60,7 @@ _FRENCH = frozenset(
         "pas en se son sa ses leur leurs y été ont avait plus depuis selon lequel laquelle cet d l qu"
     ).split()
 )
-_FRENCH_WORD = re.compile(r"[\w'$€%.,/-]*[\w$€%]'?")
+_FRENCH_WORD = re.compile(r"(?<![\w'$€%.,/-])[\w'$€%.,/-]*[\w$€%]'?")
 _ENGLISH = frozenset("the of and in to is was are were what who how why when where which did does do".split())
 _INVERSION = re.compile(r"-(?:t-)?(?:il|elle|ils|elles|on|ce|je|tu|nous|vous|la|là|ci)\b", re.I)
 
@@ -68,44 +82,59 @@ class Query:
 class Vocabulary:
     """The words that a question may use without being suspected of a misspelling."""
 
-    def __init__(self, texts: Sequence[str], general: frozenset[str]) -> None:
-        """`texts` are the reports, whose words are preferred; `general` the encoder's own words."""
+    def __init__(self, texts: Sequence[str], english: Mapping[str, int]) -> None:
+        """`texts` are the reports, whose words are preferred; `english` gives how often a word is used."""
         self._report = Counter(word for text in texts for word in _WORD.findall(fold(text)))
         self._stems = {stem for word in self._report for stem in terms(word)}
-        self._general = general
-        self._words = [*self._report, *sorted(general - self._report.keys())]
-
-    @classmethod
-    def of(cls, bundle: Bundle) -> "Vocabulary":
-        """The vocabulary of a bundle."""
-        return cls([document.text for document in bundle.documents.values()], bundle.encoder.words)
+        self._english = english
+        self._words = [*self._report, *(word for word in english if word not in self._report)]
 
     def mend(self, word: str) -> str:
         """The word that was meant: the same one, unless it is unknown and very near to a known one."""
+        if self.knows(word):
+            return word
         folded = fold(word)
         if word.islower() and folded in _SHORTHAND:
             return _SHORTHAND[folded]
-        if len(folded) < 4 or self._knows(folded):
-            return word
         # Typed with a capital inside a sentence, an unknown word is a name that the report lacks.
         reach = 1 if len(folded) < 8 or word[0].isupper() else 2
         near = process.extract(folded, self._words, scorer=OSA.distance, score_cutoff=reach, limit=50)
         return min(
-            ((distance, folded[0] != known[0], -self._report[known], known) for known, distance, _ in near),
-            default=(0, False, 0, word),
+            (
+                (distance, folded[0] != known[0], -self._report[known], -self._english.get(known, 0), known)
+                for known, distance, _ in near
+            ),
+            default=(0, False, 0, 0, word),
         )[-1]
 
-    def _knows(self, folded: str) -> bool:
-        return folded in self._report or folded in self._general or bool(self._stems & set(terms(folded)))
+    def knows(self, word: str) -> bool:
+        """Whether a word is one that may be meant as it stands: too short to tell, or not misspelt."""
+        folded = fold(word).replace("’", "'")
+        if word.islower() and folded in _SHORTHAND:
+            return False
+        return (
+            len(folded) < 4
+            or folded in self._report
+            or folded in self._english
+            or bool(self._stems & set(terms(folded)))
+            or _base(folded) in self._english
+            or _CONTRACTION.fullmatch(folded) is not None
+        )
 
 
-def make_query(question: str, history: Sequence[Mapping[str, str]], vocabulary: Vocabulary) -> Query:
+def make_query(
+    question: str,
+    history: Sequence[Mapping[str, str]],
+    vocabulary: Vocabulary,
+    names: Mapping[str, str],
+) -> Query:
     """Understand one question.
 
     Args:
         question: What a person typed.
         history: Earlier turns, oldest first, each with `role` ("user" or "assistant") and `content`.
-        vocabulary: The words of the reports that are searched.
+        vocabulary: The words of the reports.
+        names: What the short names that the reports define stand for.
     """
     text = _readable(question, vocabulary)
     corrected = text if text != question else None
@@ -113,7 +142,7 @@ def make_query(question: str, history: Sequence[Mapping[str, str]], vocabulary: 
     resolved = None
     if context:
         resolved = f"{text} ({'; '.join(said for said, _ in context)})"
-    return Query(text, context, corrected, resolved)
+    return Query(spell_out(text, names), context, corrected, resolved)
 
 
 def gloss(question: str) -> str | None:
@@ -167,11 +196,18 @@ def _pieces(word: str) -> list[str]:
     return [piece for piece in re.split(r"(?<=^[ldnsjcmt])'|(?<=^qu)'|-", plain) if piece] or [word]
 
 
+def _base(word: str) -> str:
+    """A word without its ending: "funders" is no misspelling where "fund" is a word."""
+    return _ENDING.sub("", word)
+
+
 def _readable(question: str, vocabulary: Vocabulary) -> str:
     glossed = gloss(question)
     if glossed is not None:
         return glossed
-    return _WORD.sub(lambda match: vocabulary.mend(match.group()), question)
+    unknown = (word for word in dict.fromkeys(_TYPED.findall(question)) if not vocabulary.knows(word))
+    mended = {word: vocabulary.mend(word) for word in islice(unknown, _MENDED)}
+    return _TYPED.sub(lambda match: mended.get(match.group(), match.group()), question)
 
 
 def _context(
@@ -181,27 +217,25 @@ def _context(
     if not history or not _refers_back(text):
         return ()
     context = []
-    if history[-1]["role"] == "assistant":
-        context.append((history[-1]["content"], _REFERRED_ANSWER))
-    weight = _REFERRED_QUESTION
-    for turn in reversed(history):
-        if turn["role"] == "user":
-            said = _readable(turn["content"], vocabulary)
-            context.append((said, weight))
-            if not _refers_back(said):
-                break
-            weight *= _EARLIER
+    last = history[-1]["content"]
+    if history[-1]["role"] == "assistant" and last.strip() not in ("", SILENCE):
+        context.append((last, _REFERRED_ANSWER))
+    asked = (turn["content"] for turn in reversed(history) if turn["role"] == "user")
+    for number, question in enumerate(islice(asked, _FURTHEST)):
+        said = _readable(question, vocabulary)
+        context.append((said, _REFERRED_QUESTION * _EARLIER**number))
+        if not _refers_back(said):
+            break
     return tuple(context)
 
 
 def _refers_back(text: str) -> bool:
     """Whether a question needs the turns before it: it points to something, or hardly names anything."""
     folded = fold(text).strip()
-    if _OPENINGS.match(folded) and len(terms(folded)) <= 4:
+    words = len(terms(folded))
+    if _POINTERS & set(_WORD.findall(folded)) or (_OPENINGS.match(folded) and words <= 4):
         return True
-    if _POINTERS & set(_WORD.findall(folded)):
-        return True
-    return len(terms(folded)) <= 2 and not _NAME.search(text)
+    return words <= (4 if _ASKING.match(folded) else 2) and not _NAME.search(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ def test_a_run_is_printed_and_written_in_every_form(
     assert int(ElementTree.parse(files["junit"]).getroot().get("tests", "0")) == asked
     assert files["markdown"].read_text("utf-8").startswith("| kind | n |")
     assert "Every question" in files["html"].read_text("utf-8")
-    assert set(read_trec_run(tmp_path / "trec" / "run.txt")) == set(read_qrels(tmp_path / "trec" / "qrels.txt"))
+    assert set(read_trec_run(tmp_path / "trec" / "run.txt")) == set(
+        read_qrels(tmp_path / "trec" / "qrels.txt")
+    )
 
 
 def test_over_http_the_outcomes_are_those_of_this_process(given: list[str], url: str, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_a_command_that_cannot_run_says_why_in_one_line(
         command = [*command, "--bundle", str(bundle_path)]
     assert main(command) == 1
     told = capsys.readouterr().err
-    assert told.startswith(f"report-qa eval: {message}") and told.count("\n") == 1
+    assert told.startswith("report-qa eval: ") and message in told and told.count("\n") == 1
 
 
 def test_questions_are_checked_and_counted(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:

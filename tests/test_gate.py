@@ -42,6 +42,18 @@ def test_many_lost_questions_fail_with_the_reason() -> None:
     assert answer.startswith("Answer@1 on 60 answerable questions fell from 0.667 to 0.467 (p 0.00")
 
 
+def test_answers_traded_for_others_fail_and_a_clear_gain_passes_though_some_are_lost() -> None:
+    lost = {o.id: o for o in changed(4, right=False)}
+    gained = changed(4, right=True)
+    traded = [lost[o.id] if MIXED[n].right else o for n, o in enumerate(gained)]
+    assert verdict(MIXED, traded).failures == (
+        "4 of 100 questions were lost, more than 1%, and 4 gained, no more than chance would",
+    )
+    better = [lost[o.id] if MIXED[n].right else o for n, o in enumerate(changed(20, right=True))]
+    found = verdict(MIXED, better)
+    assert (len(found.lost), len(found.gained), found.passed) == (4, 20, True)
+
+
 def test_gains_pass_however_many() -> None:
     found = verdict(MIXED, changed(20, right=True))
     assert found.passed

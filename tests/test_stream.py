@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
@@ -100,5 +100,5 @@ def test_a_visitor_who_leaves_ends_the_work() -> None:
     assert ended
 
 
-async def _text(parts: AsyncIterator[Any]) -> str:
+async def _text(parts: AsyncIterable[Any]) -> str:
     return "".join([part async for part in parts])

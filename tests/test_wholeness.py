@@ -40,4 +40,6 @@ def test_what_is_whole_has_no_blank_at_its_ends(start: int, end: int) -> None:
 
 def test_the_whole_text_is_whole() -> None:
     assert is_whole("One. Two.", 0, 9)
+    assert not is_whole("One. Two.", 5, 10)  # past the end
+    assert not is_whole("One. Two.", 5, 5)
     assert is_whole("一句。二句。", 3, 6)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.stage import FLAGS, Chat, Host, find_browser, serving
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from browser.stage import FLAGS, Chat, Host, find_browser, serving
 from indexer.bundle import Bundle
 from service.app import create_app
 from service.feedback import FeedbackLog
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: while Playwright is on, this thread can run no event loop
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = find_browser(playwright.chromium)

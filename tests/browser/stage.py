@@ -1,4 +1,4 @@
-"""What the browser tests share: a browser, servers in threads, replies to order, and how to look at a chat."""
+"""What the browser tests share: a browser, servers in threads, replies to order, a chat to look at."""
 
 import json
 import os
@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import BrowserType, Locator, Page, Route
+from playwright.sync_api import BrowserType, Locator, Page, Request, Route
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import Request as HostRequest
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
@@ -121,7 +121,7 @@ class Host:
         app.add_route("/", self._page)
         return app
 
-    async def _page(self, request: Request) -> Response:
+    async def _page(self, request: HostRequest) -> Response:
         return HTMLResponse(self.html, headers=dict(self.headers))
 
 
@@ -217,6 +217,23 @@ CROSS_ORIGIN = {
 }
 
 
+def asked(route: Route) -> str:
+    """The question in an intercepted request."""
+    return str(json.loads(route.request.post_data or "")["query"])
+
+
+def posted(page: Page) -> list[str]:
+    """The bodies that the page posts, from now on."""
+    bodies: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.post_data:
+            bodies.append(request.post_data)
+
+    page.on("request", note)
+    return bodies
+
+
 def send(route: Route, body: Mapping[str, Any], status: int = 200, **headers: str) -> None:
     """Answer an intercepted request."""
     kind = "application/json" if status < 400 else "application/problem+json"
@@ -267,11 +284,12 @@ class Chat:
     ) -> "Chat":
         """Open a page with the widget on the host's site."""
         self.host.headers = headers
+        body = body or f"<report-chat {attributes}></report-chat>"
         self.host.html = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Host</title>{head}'
             '<meta name="viewport" content="width=device-width">'
             f'<script type="module" src="{escape(self.service)}/widget.js"></script></head>'
-            f"<body><main><h1>Host page</h1>{body or f'<report-chat {attributes}></report-chat>'}</main></body></html>"
+            f"<body><main><h1>Host page</h1>{body}</main></body></html>"
         )
         self.page.goto(self.host.url)
         self.page.wait_for_function("!!customElements.get('report-chat')")
@@ -294,11 +312,11 @@ class Chat:
         self.question.press("Enter")
 
     def focused(self) -> str:
-        """The focused element inside the widget: its label, text or class."""
+        """The focused element, inside the widget or not: its label, text or tag."""
         found: str = self.page.evaluate(
             """() => { let at = document.activeElement;
               while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-              return at.getAttribute("aria-label") || at.textContent.trim() || at.className || at.localName; }"""
+              return at.getAttribute("aria-label") || at.textContent.trim() || at.localName; }"""
         )
         return found
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from browser.stage import QUESTION, Chat, answer, free_port, problem, send, workshop
 from playwright.sync_api import Page, expect
+
+from browser.stage import QUESTION, Chat, answer, free_port, problem, send, workshop
 
 THEMES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "forced_colors": "none"},
@@ -170,15 +171,16 @@ def test_axe_would_find_something(chat: Chat) -> None:
 
 
 def overflowing(page: Page) -> list[str]:
-    """Elements inside the widget that stick out of the window to a side, and that nothing scrolls or hides."""
+    """Elements inside the widget that stick out of the window to a side."""
     found: list[str] = page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;
           const root = document.querySelector("report-chat").shadowRoot;
           return [...root.querySelectorAll(".panel *")]
             .filter((el) => el.checkVisibility() && !el.closest(".unseen"))
-            .filter((el) => { const box = el.getBoundingClientRect(); return box.left < -1 || box.right > width + 1; })
-            .map((el) => `${el.localName}.${el.className}`);
+            .map((el) => [el, el.getBoundingClientRect()])
+            .filter(([, box]) => box.left < -1 || box.right > width + 1)
+            .map(([el]) => `${el.localName}.${el.className}`);
         }"""
     )
     return found
@@ -214,8 +216,9 @@ def test_every_button_is_44_pixels_high(chat: Chat, state: str) -> None:
         """() => [...document.querySelector("report-chat").shadowRoot.querySelectorAll(
              "button, summary, textarea, label.choice, .actions a")]
           .filter((el) => el.checkVisibility({ visibilityProperty: true }))
-          .filter((el) => { const box = el.getBoundingClientRect(); return box.height < 43.9 || box.width < 43.9; })
-          .map((el) => el.outerHTML.slice(0, 80))"""
+          .map((el) => [el, el.getBoundingClientRect()])
+          .filter(([, box]) => box.height < 43.9 || box.width < 43.9)
+          .map(([el]) => el.outerHTML.slice(0, 80))"""
     )
     assert small == []
 
@@ -243,7 +246,8 @@ def test_reduced_motion_is_heeded(chat: Chat) -> None:
 def test_a_theme_can_be_set_against_the_system(chat: Chat) -> None:
     chat.page.emulate_media(color_scheme="light")
     chat.show('mode="inline" theme="dark"')
-    paper = "getComputedStyle(document.querySelector('report-chat').shadowRoot.querySelector('.panel')).backgroundColor"
+    panel = "document.querySelector('report-chat').shadowRoot.querySelector('.panel')"
+    paper = f"getComputedStyle({panel}).backgroundColor"
     assert chat.page.evaluate(paper) == "rgb(22, 26, 32)"
     chat.page.evaluate("document.querySelector('report-chat').theme = 'light'")
     chat.page.wait_for_function(f"{paper} === 'rgb(255, 255, 255)'")

@@ -2,6 +2,7 @@ import gzip
 import shutil
 
 import pytest
+
 from browser.stage import ROOT, workshop
 
 BUILT = ROOT / "service" / "static" / "widget.js"

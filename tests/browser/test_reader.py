@@ -3,9 +3,9 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 import pytest
-from browser.stage import Chat
 from playwright.sync_api import Browser, Page, expect
 
+from browser.stage import Chat
 from indexer.bundle import Bundle
 
 REPORTS = ("IF10116", "FESTIVAL")
@@ -17,10 +17,11 @@ def marked(page: Page, spans: Sequence[tuple[int, int]]) -> list[str]:
         """async (spans) => {
           const found = [];
           for (const [start, end] of spans) {
-            const read = new Promise((done) => addEventListener("hashchange", () => setTimeout(done), { once: true }));
+            const read = new Promise((done) => addEventListener("hashchange", done, { once: true }));
             location.hash = `#char=${start},${end}`;
             await read;
-            found.push([...document.querySelectorAll("article mark")].map((mark) => mark.textContent).join(""));
+            const marks = [...document.querySelectorAll("article mark")];
+            found.push(marks.map((mark) => mark.textContent).join(""));
           }
           return found;
         }""",

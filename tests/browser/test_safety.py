@@ -1,13 +1,14 @@
 """Text is text: nothing that a visitor, a report or the service says is ever run, on whatever page."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.stage import QUESTION, Chat, answer, citation, problem, send
 from playwright.sync_api import Page, Route, expect
 
-from indexer.bundle import BundledDocument
+from browser.stage import QUESTION, Chat, answer, asked, citation, problem, send
+from indexer.bundle import Bundle
 from indexer.passages import Furniture, Passage
 from service.pages import reader_page
 
@@ -62,7 +63,7 @@ def test_no_vector_runs_in_question_answer_or_source(chat: Chat) -> None:
     """On a page without any policy, so that only the widget itself stands in the way."""
     bodies = {vector.strip()[:2_000]: poisoned(vector) for vector in VECTORS}
     chat.page.route("**/v1/documents/**", lambda route: send(route, poisoned_report(route)))
-    chat.replies(lambda route: send(route, bodies[route.request.post_data_json["query"]]))
+    chat.replies(lambda route: send(route, bodies[asked(route)]))
     chat.show()
     shown = chat.page.evaluate(
         """async (vectors) => {
@@ -72,7 +73,8 @@ def test_no_vector_runs_in_question_answer_or_source(chat: Chat) -> None:
             await chat.updateComplete;
             const turn = [...root.querySelectorAll(".turn")].at(-1);
             turn.querySelector("details").open = true;
-            const texts = [".asked", ".said", "strong", "mark", ".understood"].map((s) => turn.querySelector(s).textContent);
+            const places = [".asked", ".said", "strong", "mark", ".understood"];
+            const texts = places.map((place) => turn.querySelector(place).textContent);
             if (!texts.every((text) => text.includes(vector.trim()))) lost.push([vector, texts]);
           }
           return { lost, links: [...root.querySelectorAll("a")].map((link) => link.protocol) };
@@ -105,7 +107,7 @@ def test_no_vector_runs_when_typed_reloaded_or_suggested(chat: Chat) -> None:
 
 def test_no_vector_runs_in_error_messages(chat: Chat) -> None:
     def refuse(route: Route) -> None:
-        text = route.request.post_data_json["query"]
+        text = asked(route)
         status = 422 if len(text) % 2 else 500
         send(route, problem(status, text, title=text, type=text, request_id=text), status)
 
@@ -128,7 +130,7 @@ def test_no_vector_runs_in_error_messages(chat: Chat) -> None:
     assert executed(chat.page) == []
 
 
-def test_no_vector_runs_in_a_report(chat: Chat) -> None:
+def test_no_vector_runs_in_a_report(chat: Chat, shelf: Bundle) -> None:
     """The reader page without its policy, so that only its own escaping stands in the way."""
     text, spans = "", []
     for vector in VECTORS:
@@ -142,7 +144,8 @@ def test_no_vector_runs_in_a_report(chat: Chat) -> None:
     )
     fields = ("id", "title", "publisher", "author", "author_role", "number", "url", "rights", "language")
     metadata: dict[str, str | None] = {**dict.fromkeys(fields, VECTORS[117]), "date": None}
-    document = BundledDocument(metadata, text, "0" * 64, "0" * 64, furniture)
+    some = shelf.documents["FESTIVAL"]
+    document = dataclasses.replace(some, metadata=metadata, text=text, furniture=furniture)
     links = dict.fromkeys(("page.css", "icon.svg", "widget.js"), "/nothing") | {
         "reader.js": "/static/reader.js"
     }
@@ -182,25 +185,29 @@ def test_it_works_under_the_strictest_policy(chat: Chat) -> None:
 
 HOSTILE = """<style>
   html { font-size: 40px; } body { color: red; font: italic 700 40px/3 cursive; letter-spacing: 1em;
-    text-transform: uppercase; text-align: right; white-space: pre; visibility: hidden; cursor: wait; word-spacing: 2em;
-    text-indent: 5em; list-style: square inside; user-select: none; pointer-events: none; quotes: "!" "!"; }
-  report-chat, div, section, p, h2, h3, ol, ul, li, blockquote, mark, header, form, textarea, button, a, span, svg {
+    text-transform: uppercase; text-align: right; white-space: pre; visibility: hidden; cursor: wait;
+    text-indent: 5em; list-style: square inside; user-select: none; pointer-events: none; word-spacing: 2em; }
+  report-chat, div, p, h2, h3, ol, ul, li, blockquote, mark, header, form, textarea, button, a, span, svg {
     display: none !important; color: lime !important; background: red !important; opacity: .1 !important;
-    transform: rotate(9deg) !important; position: absolute !important; float: right !important; width: 9px !important;
-    font: 5px cursive !important; padding: 50px !important; border: 9px solid red !important; filter: blur(5px) !important;
-    margin: 90px !important; overflow: hidden !important; clip-path: circle(1px) !important; z-index: -1 !important; }
+    transform: rotate(9deg) !important; position: absolute !important; float: right !important;
+    font: 5px cursive !important; padding: 50px !important; border: 9px solid red !important;
+    margin: 90px !important; overflow: hidden !important; clip-path: circle(1px) !important;
+    width: 9px !important; filter: blur(5px) !important; z-index: -1 !important; }
 </style>"""
 
 
 def look(chat: Chat) -> Any:
     """The style of everything inside the widget, apart from where on the page it stands."""
     return chat.page.evaluate(
-        """() => [...document.querySelector("report-chat").shadowRoot.querySelectorAll("*")].map((el) => {
+        """names => [...document.querySelector("report-chat").shadowRoot.querySelectorAll("*")].map((el) => {
           const style = getComputedStyle(el);
-          return [el.localName, ...["color", "backgroundColor", "font", "display", "visibility", "opacity", "transform",
-            "letterSpacing", "textTransform", "whiteSpace", "textIndent", "padding", "border", "pointerEvents", "cursor",
-            "listStyle", "filter", "float", "wordSpacing", "textAlign", "userSelect"].map((name) => style[name])].join("|");
-        })"""
+          return [el.localName, ...names.map((name) => style[name])].join("|");
+        })""",
+        (
+            "color backgroundColor font display visibility opacity transform letterSpacing textTransform "
+            "whiteSpace textIndent padding border pointerEvents cursor listStyle filter float wordSpacing "
+            "textAlign userSelect"
+        ).split(),
     )
 
 
@@ -232,7 +239,8 @@ def test_a_page_of_an_origin_that_is_not_listed_learns_nothing(chat: Chat) -> No
     chat.page.goto(chat.host.url.replace("127.0.0.1", "localhost"))
     outcome = chat.page.evaluate(
         """async (service) => {
-          try { return (await fetch(service + "/v1/suggestions")).status; } catch (error) { return error.name; }
+          try { return (await fetch(service + "/v1/suggestions")).status; }
+          catch (error) { return error.name; }
         }""",
         chat.service,
     )

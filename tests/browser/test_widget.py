@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from browser.stage import PASSAGE, QUESTION, QUOTE, Chat, answer, free_port, problem, send, spoken
 from playwright.sync_api import Browser, Page, expect
 
+from browser.stage import PASSAGE, QUESTION, QUOTE, Chat, answer, free_port, posted, problem, send, spoken
 from service.schemas import AnswerRequest, FeedbackRequest
 
 REAL_QUESTION = "How much did Wagner cost Mali each month?"
@@ -69,13 +69,12 @@ def test_judgements_reach_the_file_with_their_reason(chat: Chat, feedback_file: 
 
 def test_what_the_widget_sends_is_what_the_service_takes(chat: Chat) -> None:
     """The stubs below answer anything; this holds them to the contract."""
-    sent: list[str] = []
-    chat.page.on("request", lambda request: sent.append(request.post_data or ""))
+    sent = posted(chat.page)
     chat.show().asks(REAL_QUESTION)
     expect(chat.element.locator(".said")).to_be_visible()
     chat.element.get_by_role("button", name="Yes, useful", exact=True).click()
     expect(chat.panel.get_by_text("Thank you")).to_be_visible()
-    asked, judged = (body for body in sent if body)
+    asked, judged = sent
     AnswerRequest.model_validate_json(asked)
     FeedbackRequest.model_validate_json(judged)
 
@@ -84,14 +83,14 @@ def test_what_the_widget_sends_is_what_the_service_takes(chat: Chat) -> None:
 
 
 def test_a_follow_up_takes_the_conversation_along(chat: Chat) -> None:
-    bodies: list[dict[str, object]] = []
-    chat.page.on("request", lambda r: bodies.append(r.post_data_json) if r.method == "POST" else None)
-    chat.replies_with(answer(query={"text": "", "corrected": None, "resolved": "How much was paid in May?"}))
+    sent = posted(chat.page)
+    chat.replies_with(answer(query={"text": "", "corrected": "and in may", "resolved": "x"}))
     chat.show().asks()
     expect(chat.element.locator(".said")).to_have_count(1)
     chat.asks("And in May?")
-    expect(chat.element.locator(".understood").last).to_have_text("Understood as: How much was paid in May?")
-    assert bodies[-1]["history"] == [
+    notes = ["Searched for: and in may", "Read together with the conversation so far."]
+    expect(chat.turns.last.locator(".understood")).to_have_text(notes)
+    assert json.loads(sent[-1])["history"] == [
         {"role": "user", "content": QUESTION},
         {"role": "assistant", "content": QUOTE},
     ]
@@ -138,7 +137,7 @@ def test_a_long_passage_is_shown_around_the_quote_and_whole_on_demand(chat: Chat
 
 
 def test_the_mark_counts_code_points(chat: Chat) -> None:
-    text = "🏮🏮 x̂ Ðurić 👩🏽\u200d🚀 said: 𝟗𝟎 boats! 🥁 end"
+    text = "🏮🏮 x̂ Ðurić 👩🏽\u200d🚀 said: 90 boats! 🥁 end"
     start, end = text.index("👩"), text.index("🥁")
     reply = answer()
     reply["results"][0] |= {"text": text, "highlights": [[start, end]]}
@@ -390,7 +389,8 @@ def test_the_same_answer_twice_is_spoken_twice_and_nothing_more_often(chat: Chat
     chat.page.evaluate(
         """() => {
           window.heard = [];
-          const regions = document.querySelector("report-chat").shadowRoot.querySelectorAll("[aria-live=polite]");
+          const root = document.querySelector("report-chat").shadowRoot;
+          const regions = root.querySelectorAll("[aria-live=polite]");
           const said = ["", ""];
           new MutationObserver(() => regions.forEach((region, at) => {
             const words = region.textContent;
@@ -458,7 +458,6 @@ def test_two_widgets_on_a_page_do_not_mix(chat: Chat) -> None:
 
 
 def test_two_hundred_messages_still_fit(chat: Chat) -> None:
-    bodies: list[str] = []
     chat.replies_with(answer())
     chat.show()
     chat.page.evaluate(
@@ -466,13 +465,13 @@ def test_two_hundred_messages_still_fit(chat: Chat) -> None:
           for (let n = 0; n < 100; n++) await chat.ask(`Question ${n}? ` + "x".repeat(300)); }"""
     )
     expect(chat.turns).to_have_count(100)
-    chat.page.on("request", lambda r: bodies.append(r.post_data or "") if r.method == "POST" else None)
+    sent = posted(chat.page)
     chat.asks("The last one?")
     expect(chat.element.locator(".asked").last).to_be_in_viewport()
     expect(chat.element.locator(".said")).to_have_count(101)
-    body = AnswerRequest.model_validate_json(bodies[-1])
+    body = AnswerRequest.model_validate_json(sent[-1])
     assert 20 <= len(body.history) <= 50
-    assert len(bodies[-1].encode()) < 64 * 1024
+    assert len(sent[-1].encode()) < 64 * 1024
     chat.page.reload()
     expect(chat.turns).to_have_count(101)
 

@@ -108,7 +108,8 @@ export const styles = css`
   .turn .starters { margin-block-start: 18px; }
 
   /* a turn */
-  .asked { font-weight: 600; line-height: 1.4; white-space: pre-wrap; color: var(--soft); }
+  .asked { font-weight: 600; line-height: 1.4; color: var(--soft); }
+  .asked [dir] { display: block; white-space: pre-wrap; }
   .understood { font-size: .875em; color: var(--soft); margin-block-start: 2px; }
   .said, .silence {
     font: 1.1875em/1.45 var(--serif); margin-block-start: 8px; text-wrap: pretty; letter-spacing: .002em; white-space: pre-line;
@@ -126,7 +127,7 @@ export const styles = css`
     flex: none; inline-size: 1.7em; block-size: 1.7em; border-radius: 50%; display: grid; place-items: center;
     background: var(--accent); color: var(--on-accent); font-weight: 700; font-size: .923em; border: 1px solid transparent;
   }
-  .tag { flex: none; align-self: start; border: 1px solid var(--edge); border-radius: 4px; padding: 0 .5em; color: var(--ink); font-weight: 600; }
+  .tag { flex: none; align-self: start; margin-inline-start: auto; border: 1px solid var(--edge); border-radius: 4px; padding: 0 .5em; color: var(--ink); font-weight: 600; }
   .card blockquote { padding: 8px 14px 12px; font: .9375em/1.55 var(--serif); white-space: pre-line; }
   mark { background: var(--mark); color: inherit; padding: .08em 0; border-radius: 2px; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
   .near mark { background: none; text-decoration: underline dotted var(--edge); text-underline-offset: .2em; }

@@ -28,7 +28,7 @@ export interface Widget {
 export function turnView(widget: Widget, turn: Turn, last: boolean): TemplateResult {
   const { words } = widget;
   return html`<li class="turn" data-turn=${turn.id}>
-    <h3 class="asked" dir="auto"><span class="unseen">${words.asked}: </span>${turn.question}</h3>
+    <h3 class="asked"><span class="unseen">${words.asked}: </span><span dir="auto">${turn.question}</span></h3>
     ${turn.reply ? replyView(widget, turn, last) : stateView(widget, turn)}
   </li>`;
 }
@@ -80,10 +80,10 @@ function failureView(words: Strings, failure: NonNullable<Turn["failure"]>): Tem
 function replyView(widget: Widget, turn: Turn, last: boolean): TemplateResult {
   const { words } = widget;
   const { query } = turn.reply!;
-  const understood = query?.resolved ?? query?.corrected;
+  const { corrected, resolved } = query ?? {}; // `resolved` is for machines: all that was searched with
   return html`
-    ${understood && understood !== turn.question
-      ? html`<p class="understood" dir="auto">${words.understood(understood)}</p>` : nothing}
+    ${corrected ? html`<p class="understood">${words.searched(corrected)}</p>` : nothing}
+    ${resolved ? html`<p class="understood">${words.followed}</p>` : nothing}
     ${turn.reply!.answerable && turn.reply!.answer ? answerView(widget, turn) : silenceView(widget, turn)}
     ${judgeView(widget, turn)}
     ${turn.reply!.reason === "off_topic" && last ? startersView(widget) : nothing}`;

@@ -1,0 +1,321 @@
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import service.query
+from eval.questions import Question
+from indexer.bundle import Bundle
+from service.query import SILENCE, Query, Vocabulary, gloss, make_query
+
+WORD = re.compile(r"[^\W\d_]+")
+SHORTHAND = service.query._SHORTHAND
+GLOSSARY = Path(service.query.__file__).with_name("french.tsv")
+
+WAGNER = "How much did Mali pay the Wagner Group?"
+PAID = "Mali agreed to pay the Wagner Group $10 million per month."
+
+
+@pytest.fixture(scope="module")
+def vocabulary(bundle: Bundle) -> Vocabulary:
+    return Vocabulary([document.text for document in bundle.documents.values()], bundle.english)
+
+
+@pytest.fixture(scope="module")
+def known(bundle: Bundle) -> list[str]:
+    """Every word of the report, as it writes it, and every English word that is no shorthand."""
+    of_report = {word for document in bundle.documents.values() for word in WORD.findall(document.text)}
+    return sorted(of_report | set(bundle.english) - set(SHORTHAND))
+
+
+def ask(vocabulary: Vocabulary, question: str, *said: str) -> Query:
+    """Ask after turns that are the user's and the assistant's by turns."""
+    roles = ("user", "assistant")
+    history = [{"role": roles[number % 2], "content": content} for number, content in enumerate(said)]
+    return make_query(question, history, vocabulary, {})
+
+
+# --- spelling ---
+
+
+def test_no_word_that_the_report_or_english_knows_is_altered(vocabulary: Vocabulary, known: list[str]) -> None:
+    assert {word: vocabulary.mend(word) for word in known if vocabulary.mend(word) != word} == {}
+
+
+@given(data=st.data())
+def test_a_question_of_known_words_stays_as_typed(
+    vocabulary: Vocabulary, known: list[str], data: st.DataObject
+) -> None:
+    typed = st.sampled_from(known).flatmap(lambda word: st.sampled_from([word, word.title(), word.upper()]))
+    parts = st.tuples(typed, st.sampled_from([" ", ", ", "-", "/", " 7 ", "'s ", "’s ", "… ", "\n"]))
+    question = "".join(part for pair in data.draw(st.lists(parts, min_size=1, max_size=8)) for part in pair)
+    assume(gloss(question) is None)
+    assert ask(vocabulary, question).corrected is None
+
+
+@given(question=st.text(max_size=60))
+def test_mending_only_replaces_words(vocabulary: Vocabulary, question: str) -> None:
+    assume(gloss(question) is None)
+    text = ask(vocabulary, question).text
+    assert re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", "", text) == re.sub(
+        r"[^\W\d_]+(?:['’][^\W\d_]+)*", "", question
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("wagnr $ per mnth", "wagner $ per month"),
+        ("miunsma", "minusma"),
+        ("who is the presidnet", "who is the president"),
+        ("peacekepers left", "peacekeepers left"),
+        ("y is mali so unstabel", "why is mali so unstable"),
+        ("how mny ppl need humanitarain aid", "how many people need humanitarian aid"),
+        ("WAGNR?", "wagner?"),
+        ("wagnr, wagnr and wagnr", "wagner, wagner and wagner"),
+    ],
+)
+def test_what_is_typed_on_a_phone_is_mended(vocabulary: Vocabulary, typed: str, meant: str) -> None:
+    query = ask(vocabulary, typed)
+    assert (query.text, query.corrected) == (meant, meant)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "who is goita",  # the report writes Goïta
+        "Who are the funders?",
+        "besieging, rewritten, starve",
+        "Is Macron in Bamako?",
+        "macron tshisekedi zelensky",
+        "Did Zelensky meet Tshisekedi or Ouattara?",
+        "how many u.s. and u.n. troops, a.k.a. helmets",
+        "r&d in IF10116, 10bn, 3rd, x_y",
+        "isnt, wasnt, didnt, theyre, dont",
+        "don't, it’s, l'oreal",
+        "Did U win at Y?",  # shorthand is typed in lower case
+    ],
+)
+def test_what_is_no_misspelling_is_left_alone(vocabulary: Vocabulary, question: str) -> None:
+    query = ask(vocabulary, question)
+    assert (query.text, query.corrected) == (question, None)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("rivver", "river"), ("rvier", "river"), ("Rivre", "river")])
+def test_a_word_of_the_report_is_preferred(word: str, meant: str) -> None:
+    assert Vocabulary(["The river rose."], {"rover": 900, "rivers": 900}).mend(word) == meant
+
+
+def test_an_unknown_word_with_a_capital_is_mended_by_one_letter_only() -> None:
+    vocabulary = Vocabulary(["The peacekeepers left."], {})
+    assert vocabulary.mend("peacekepprs") == "peacekeepers"
+    assert vocabulary.mend("Peacekepprs") == "Peacekepprs"
+    assert vocabulary.mend("Peacekepers") == "peacekeepers"
+
+
+# --- French ---
+
+
+@pytest.mark.parametrize(
+    ("french", "english"),
+    [
+        ("Quelle est la capitale de l'Australie ?", "what is capital Australia"),
+        ("Pourquoi les Canadiens ont-ils choisi le charbon ?", "why Canadian have choose coal"),
+        ("Les Allemands sont-ils riches ?", "German are rich wealthy"),
+        ("Qui est Angela Merkel ?", "who is Angela Merkel"),
+        ("Qu’est-ce que l’OTAN ?", "what NATO"),
+        ("QUEL EST LE PRIX DU BLE", "what is price prize wheat"),
+        ("quand a ete fonde l hopital", "when has been founded based hospital"),
+        ("Quand l'Italie a-t-elle rejoint l'Union européenne ?", "when Italy has joined European Union EU"),
+        ("Quels sont les effets secondaires du vaccin ?", "what are side effects vaccine"),
+        ("l'école est-elle gratuite pour les enfants ?", "school is free of charge for child"),
+        ("Comment soigne-t-on la grippe ?", "how treat flu influenza"),
+        ("Quelle est la taille du Zorblax ?", "what is size Zorblax"),
+    ],
+)
+def test_a_french_question_is_glossed(french: str, english: str) -> None:
+    assert gloss(french) == english
+
+
+def test_typing_without_accents_is_glossed_alike() -> None:
+    assert gloss("Ou sont nes les elephants d'Algerie ?") == gloss("Où sont nés les éléphants d'Algérie ?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who wrote Les Misérables and La Peste?",
+        "What does coup de grâce mean?",
+        "Le Mans 24 hours: who won in 2020?",
+        "Is there a Côte d'Ivoire border?",
+        "¿Quién es el presidente de Malí?",
+        "Wer ist der Präsident?",
+        "Où ?",
+        "par on",
+        "",
+        "?",
+    ],
+)
+def test_what_is_not_french_is_not_glossed(question: str) -> None:
+    assert gloss(question) is None
+
+
+def test_no_english_question_of_the_evaluation_is_glossed(questions: list[Question]) -> None:
+    french = re.compile(
+        r"\b(?:qui|quel|quels|quelle|quelles|combien|pourquoi|comment|quand|où|qu|réfugiés|est-il)\b", re.I
+    )
+    english = [q.question for q in questions if q.kind != "french" and not french.search(q.question)]
+    assert len(english) > 700
+    assert [question for question in english if gloss(question) is not None] == []
+
+
+def test_the_glossary_is_sound() -> None:
+    rows = [line for line in GLOSSARY.read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert [row for row in rows if row.count("\t") != 1 or row != row.rstrip(" ")] == []
+    keys = [row.partition("\t")[0] for row in rows]
+    assert keys == sorted(set(keys))
+    assert [key for key in keys if not key or key != key.lower()] == []
+    # A key that the words of a question can never make is dead.
+    assert [key for key in keys if " ".join(service.query._FRENCH_WORD.findall(key)) != key] == []
+
+
+# --- follow-ups ---
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many soldiers did it have?",
+        "Who forced them out?",
+        "when was he promoted to general?",
+        "And in 2020?",
+        "why?",
+        "what about gold?",
+        "how much",
+        "which ones were suspended by the junta?",
+        "And when did that happen in Burkina Faso?",
+    ],
+)
+def test_a_follow_up_takes_along_what_it_refers_to(vocabulary: Vocabulary, question: str) -> None:
+    query = ask(vocabulary, question, WAGNER, PAID)
+    assert query.text == question
+    assert query.context == ((PAID, 0.3), (WAGNER, 0.5))
+    assert query.resolved == f"{question} ({PAID}; {WAGNER})"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many people need humanitarian aid in Burkina Faso?",
+        "Which sanctions has the United States imposed?",
+        "Who is Goïta?",
+        "When did France withdraw its last troops?".replace("its", "all"),
+    ],
+)
+def test_a_change_of_subject_takes_nothing_along(vocabulary: Vocabulary, question: str) -> None:
+    query = ask(vocabulary, question, WAGNER, PAID)
+    assert (query.context, query.resolved) == ((), None)
+
+
+def test_a_first_question_refers_to_nothing(vocabulary: Vocabulary) -> None:
+    assert ask(vocabulary, "who forced them out?") == Query("who forced them out?")
+
+
+@pytest.mark.parametrize("silence", [SILENCE, f" {SILENCE}\n", "", "  "])
+def test_silence_is_nothing_to_refer_to(vocabulary: Vocabulary, silence: str) -> None:
+    assert ask(vocabulary, "why?", WAGNER, silence).context == ((WAGNER, 0.5),)
+
+
+def test_a_question_that_was_never_answered_is_referred_to(vocabulary: Vocabulary) -> None:
+    assert ask(vocabulary, "why?", WAGNER).context == ((WAGNER, 0.5),)
+
+
+def test_a_chain_of_follow_ups_reaches_back_to_what_stands_alone(vocabulary: Vocabulary) -> None:
+    earlier = ("Which sanctions has the United States imposed?", "Sanctions.")
+    query = ask(vocabulary, "and since when?", *earlier, WAGNER, PAID, "why?", "Gold.", "who?", "Prigozhin.")
+    texts, weights = zip(*query.context, strict=True)
+    assert texts == ("Prigozhin.", "who?", "why?", WAGNER)
+    assert weights == pytest.approx((0.3, 0.5, 0.35, 0.245))
+
+
+def test_a_long_chain_is_cut(vocabulary: Vocabulary) -> None:
+    query = ask(vocabulary, "why?", *("who?", SILENCE) * 10)
+    assert [text for text, _ in query.context] == ["who?"] * 4
+    assert sorted(query.context, key=lambda said: -said[1]) == list(query.context)
+
+
+def test_what_a_follow_up_refers_to_is_understood_too(vocabulary: Vocabulary) -> None:
+    query = ask(vocabulary, "why?", "wagnr $ per mnth in Mali")
+    assert query.context == (("wagner $ per month in Mali", 0.5),)
+
+
+def test_a_follow_up_in_french_is_one_in_english(vocabulary: Vocabulary) -> None:
+    query = ask(vocabulary, "et quel est son prix ?", WAGNER)
+    assert query.corrected == query.text
+    assert query.context == ((WAGNER, 0.5),)
+
+
+def test_short_names_are_spelt_out_where_they_are_searched(vocabulary: Vocabulary) -> None:
+    names = {"CNSP": "National Committee for the Salvation of the People"}
+    query = make_query("Who leads the CNSP?", [], vocabulary, names)
+    assert query.text == "Who leads the CNSP (National Committee for the Salvation of the People)?"
+    assert query.corrected is None
+
+
+# --- what nobody types ---
+
+
+def nonsense(letters: int) -> str:
+    """2,000 characters of words that nothing is near to by more than chance, each another one."""
+    words = []
+    for number in range(2_000):
+        word = ""
+        for _ in range(letters):
+            number, digit = divmod(number, 7)
+            word += "qxzjkvw"[digit]
+        words.append(word)
+    return " ".join(words)[:2_000]
+
+
+HOSTILE: Mapping[str, str] = {
+    "dots": "." * 2_000,
+    "apostrophes": "'" * 2_000,
+    "letters": "a" * 2_000,
+    "letters and apostrophes": "x'" * 1_000,
+    "hyphens in French": "qui est le " + "a-" * 990,
+    "inversions": "qui est le " + "-t-il" * 390,
+    "elisions": "est l'" * 333,
+    "French": "le la est " * 200,
+    "French punctuation": "qui est le " + ",.-/" * 490,
+    "capitals": "A " * 1_000,
+    "brackets": "(" * 2_000,
+    "initials": "u." * 1_000,
+    "acronyms": "MINUSMA " * 250,
+    "unknown words": nonsense(4),
+    "long unknown words": nonsense(9),
+    "accents": "e" + "\u0301" * 1_999,
+    "blanks": "why" + " " * 1_997,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_bounded_work(
+    name: str, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = 0
+    search = service.query.process.extract
+
+    def counted(*arguments: object, **options: object) -> object:
+        nonlocal searches
+        searches += 1
+        return search(*arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(service.query.process, "extract", counted)
+    names = {"MINUSMA": "peacekeeping operation"}
+    hostile = HOSTILE[name]
+    query = make_query(hostile, [{"role": "user", "content": hostile}] * 20, vocabulary, names)
+    assert searches <= 20 * (1 + len(query.context))
+    assert len(query.context) <= 4
