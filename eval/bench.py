@@ -1,7 +1,8 @@
 """A collection → how well each stage finds what people judged relevant, beside published figures.
 
-Three stages work on whole documents, as the published figures do: BM25, dense (the base encoder, in fp32) and their fusion. `full` is the service's own retriever over a bundle of the collection; a document
-is where its best passage is. Vectors and bundles are kept in a cache folder and found again by content.
+Three stages work on whole documents, as the published figures do: BM25, dense (the base encoder, in fp32)
+and their fusion. `full` is the service's own retriever over a bundle of the collection; a document is where
+its best passage is. Vectors and bundles are kept in a cache folder and found again by content.
 """
 
 import hashlib

@@ -115,7 +115,7 @@ def _question(
         id=_text(place, row, "id"),
         document_id=title,
         question=_text(place, row, "question"),
-        kind="answerable" if row["answerable"] else "silent",
+        kind="fact" if row["answerable"] else "near",
         split="test",
         fact=_text(place, row, "id"),
         answerable=row["answerable"],

@@ -137,6 +137,12 @@ def _without_bm25(sound: Sound) -> Ask:
     return sound.calibrated(fusion={**sound.bundle.manifest["calibration"]["fusion"], "lexical": 0.0})
 
 
+def _without_strongest(sound: Sound) -> Ask:
+    fusion = sound.bundle.manifest["calibration"]["fusion"]
+    strongest = max(fusion, key=lambda channel: abs(fusion[channel]))
+    return sound.calibrated(fusion={**fusion, strongest: 0.0})
+
+
 def _weights_of_other_channels(sound: Sound) -> Ask:
     fusion = sound.bundle.manifest["calibration"]["fusion"]
     values = list(fusion.values())
@@ -146,11 +152,9 @@ def _weights_of_other_channels(sound: Sound) -> Ask:
 def _stale_confidence(sound: Sound) -> Ask:
     """Fitted to similarities that ran .3 higher: the intercept is that much lower."""
     confidence = dict(sound.bundle.manifest["calibration"]["confidence"])
-    fitted = sum(weight for name, weight in confidence.items() if weight > 0 and name not in _NO_SIMILARITY)
-    return sound.calibrated(confidence={**confidence, "intercept": confidence["intercept"] - 0.3 * fitted})
-
-
-_NO_SIMILARITY = {"share", "intercept"}
+    weights = [weight for name, weight in confidence.items() if name not in {"share", "intercept"}]
+    shift = 0.3 * sum(weight for weight in weights if weight > 0)
+    return sound.calibrated(confidence={**confidence, "intercept": confidence["intercept"] - shift})
 
 
 # --- harmless changes ---
@@ -216,6 +220,7 @@ MUTATIONS = (
     Mutation("excerpts off by one", True, _moved_excerpts),
     Mutation("offsets off by one", True, _moved_offsets),
     Mutation("BM25 dropped", True, _without_bm25),
+    Mutation("strongest channel dropped", True, _without_strongest),
     Mutation("first-token pooling instead of mean", True, _first_token_pooling, builds=True),
     Mutation("int8 per tensor", True, _per_tensor, builds=True),
     Mutation("threshold 0", True, lambda sound: sound.calibrated(threshold=0.0)),

@@ -78,7 +78,7 @@ def _long_form(short: str, before: str) -> str | None:
 
 def _name_before(before: str) -> str | None:
     match = _NAME.search(before)
-    return re.sub(r"^(?:(?:The|A|An)\s+)?(?:\w+-based\s+)?", "", match.group().strip()) if match else None
+    return re.sub(r"^(?:The|A|An)\s+", "", match.group().strip()) if match else None
 
 
 def _initials(name: str, short: str) -> bool:

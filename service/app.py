@@ -66,7 +66,7 @@ def create_app(
         title="report-qa",
         version="0.1.0",
         summary="Answers questions about a report by quoting it, with the exact place of every quote.",
-        docs_url="/docs",
+        docs_url=None,  # service/reference.py has a page that asks no third party
         redoc_url=None,
         redirect_slashes=False,
         responses={"default": _problems(500)[500]},

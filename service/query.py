@@ -34,9 +34,7 @@ _POINTERS = frozenset(
     "it its they them their theirs he him his she her hers that this those these there one ones same "
     "former latter both".split()
 )
-_OPENINGS = re.compile(
-    r"(?:and|but|so|also|or|then|what about|how about|no|sorry)\b", re.I
-)
+_OPENINGS = re.compile(r"(?:and|but|so|also|or|then|what about|how about|no|sorry)\b", re.I)
 _ASKING = re.compile(r"(?:why|when|where|how)\b")
 _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w-]+")
 _SHORTHAND = {
@@ -48,8 +46,8 @@ _SHORTHAND = {
 }  # fmt: skip
 _ENDING = re.compile(r"(?:er|or|ed|ing|ly|est|ness|able|ment)?s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_TYPED = re.compile(rf"(?<![\w.&])(?>{_WORD.pattern})(?![\w&]|\.\w)")
-"""A word that may be misspelt: "u.s." and "r&d" are none."""
+_TYPED = re.compile(r"(?<![\w.&])(?>[^\W\d_]+(?:['’](?![sS]\b)[^\W\d_]+)*)(?![\w&]|\.\w)")
+"""A word that may be misspelt, without a possessive ending: "u.s." and "r&d" are none."""
 _CONTRACTION = re.compile(
     r"(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:you|we|they)(?:re|ve|ll)"
 )
@@ -84,7 +82,12 @@ class Vocabulary:
 
     def __init__(self, texts: Sequence[str], english: Mapping[str, int]) -> None:
         """`texts` are the reports, whose words are preferred; `english` gives how often a word is used."""
-        self._report = Counter(word for text in texts for word in _WORD.findall(fold(text)))
+        self._report = Counter(
+            part
+            for text in texts
+            for word in _WORD.findall(fold(text).replace("’", "'"))
+            for part in {word, *word.split("'")}
+        )
         self._stems = {stem for word in self._report for stem in terms(word)}
         self._english = english
         self._words = [*self._report, *(word for word in english if word not in self._report)]
@@ -103,6 +106,7 @@ class Vocabulary:
             (
                 (distance, folded[0] != known[0], -self._report[known], -self._english.get(known, 0), known)
                 for known, distance, _ in near
+                if distance == 1 or known in self._report  # else "zelensky" would be "kerensky"
             ),
             default=(0, False, 0, 0, word),
         )[-1]

@@ -11,6 +11,7 @@ from indexer.bundle import Bundle, BundledDocument
 from service.assets import asset_response, read_assets
 from service.errors import ProblemError
 from service.pages import home_page, reader_page
+from service.reference import reference_page
 
 _STATIC = Path(__file__).parent / "static"
 # No script or style but our own files; and no string becomes HTML but by the widget's own template library.
@@ -41,6 +42,10 @@ def add_website(app: FastAPI, bundle: Bundle, document: Callable[[str], BundledD
         found = document(document_id)
         passages = [item for item in bundle.passages if item.document_id == document_id]
         return _page(reader_page(found, passages, links), request)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return _page(reference_page(app.openapi(), links["page.css"]), request)
 
     @app.get("/widget.js", include_in_schema=False)
     async def widget(request: Request) -> Response:

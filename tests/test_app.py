@@ -59,6 +59,25 @@ def test_an_answer_has_the_documented_shape(client: TestClient, bundle: Bundle) 
     assert body["usage"]["took_ms"] > 0
 
 
+def test_an_answer_says_how_a_misspelt_question_was_read(client: TestClient) -> None:
+    query = client.post("/v1/answer", json={"query": "wagnr $ per mnth"}).json()["query"]
+    assert query == {"text": "wagnr $ per mnth", "corrected": "wagner $ per month", "resolved": None}
+
+
+def test_an_answer_says_what_a_follow_up_was_taken_to_refer_to(client: TestClient) -> None:
+    reply = client.post("/v1/answer", json={"query": WAGNER}).json()
+    said = reply["answer"]["text"]
+    history = [{"role": "user", "content": WAGNER}, {"role": "assistant", "content": said}]
+    query = client.post("/v1/answer", json={"query": "When did it leave?", "history": history}).json()[
+        "query"
+    ]
+    assert query == {
+        "text": "When did it leave?",
+        "corrected": None,
+        "resolved": f"When did it leave? ({said}; {WAGNER})",
+    }
+
+
 def test_silence_is_200(client: TestClient) -> None:
     reply = client.post("/v1/answer", json={"query": "give me a recipe for onion soup"})
     assert reply.status_code == 200

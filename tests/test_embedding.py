@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from indexer import embedding
-from indexer.embedding import DEFAULT_ENCODER, EncoderError, EncoderSource, PassageEncoder, find_encoder
+from indexer.adapter import ADAPTER
+from indexer.embedding import (
+    BASE_ENCODER,
+    DEFAULT_ENCODER,
+    EncoderError,
+    EncoderSource,
+    PassageEncoder,
+    find_encoder,
+)
 
 WEIGHTS = b"not weights, but they have a hash"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -17,6 +25,11 @@ SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 @pytest.fixture(scope="module")
 def model() -> PassageEncoder:
     return PassageEncoder(find_encoder())
+
+
+@pytest.fixture(scope="module")
+def base() -> PassageEncoder:
+    return PassageEncoder(find_encoder(BASE_ENCODER))
 
 
 @pytest.fixture
@@ -38,7 +51,17 @@ def test_the_default_encoder_is_carried_by_a_package() -> None:
     source = find_encoder()
     assert source.id == DEFAULT_ENCODER
     weights = hashlib.sha256((source.folder / "model.safetensors").read_bytes()).hexdigest()
-    assert source.weights_sha256 == weights == embedding._PACKAGED[DEFAULT_ENCODER][2]
+    assert source.weights_sha256 == weights == embedding._PACKAGED[BASE_ENCODER][2]
+
+
+def test_the_default_encoder_is_known_by_its_adapter_too() -> None:
+    assert find_encoder().adapter_sha256 == hashlib.sha256(ADAPTER.read_bytes()).hexdigest()
+    assert find_encoder(BASE_ENCODER).adapter_sha256 is None
+
+
+def test_the_adapter_is_merged_into_the_default_encoder(model: PassageEncoder, base: PassageEncoder) -> None:
+    cosine = (model.encode(["gold"]) @ base.encode(["gold"]).T).item()
+    assert 0.3 < cosine < 0.999
 
 
 def test_a_packaged_encoder_is_known_by_its_hash(packaged: str) -> None:
@@ -99,7 +122,7 @@ def test_an_unknown_name_without_a_network_is_refused_in_one_line(
     with pytest.raises(EncoderError) as refusal:
         find_encoder(name)
     message = str(refusal.value)
-    assert message.startswith(f"encoder {name}: not packaged ({DEFAULT_ENCODER}), no such folder")
+    assert message.startswith(f"encoder {name}: not packaged ({BASE_ENCODER}), no such folder")
     assert "HF_HUB_OFFLINE" in message
     assert "\n" not in message
 
@@ -111,11 +134,11 @@ def test_a_folder_with_weights_that_are_none_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(refusal.value)
 
 
-def test_a_copied_model_is_the_same_encoder(model: PassageEncoder, tmp_path: Path) -> None:
-    copy = shutil.copytree(model.source.folder, tmp_path / "copy")
+def test_a_copied_model_is_the_same_encoder(base: PassageEncoder, tmp_path: Path) -> None:
+    copy = shutil.copytree(base.source.folder, tmp_path / "copy")
     source = find_encoder(str(copy))
-    assert source.weights_sha256 == model.source.weights_sha256
-    assert np.array_equal(PassageEncoder(source).encode(["gold"]), model.encode(["gold"]))
+    assert source.weights_sha256 == base.source.weights_sha256
+    assert np.array_equal(PassageEncoder(source).encode(["gold"]), base.encode(["gold"]))
 
 
 # --- PassageEncoder ---
@@ -161,3 +184,27 @@ def test_serving_does_not_import_what_building_needs() -> None:
         [sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_every_token_of_a_sentence_keeps_a_vector(model: PassageEncoder) -> None:
+    passages = [["Gold is dug.", "*", "", "Cotton grows in Kayes."], ["Gold is dug."]]
+    (first, mark, empty, last), (alone,) = model.encode_tokens(passages)
+    words = model.tokenizer.tokenize
+    assert [len(tokens.ids) for tokens in (first, last, alone)] == [
+        len(words(text)) for text in ("Gold is dug.", "Cotton grows in Kayes.", "Gold is dug.")
+    ]
+    assert len(mark.ids) == len(empty.ids) == 1
+    assert not empty.vectors.any()  # matches nothing
+    for tokens in (first, mark, last, alone):
+        np.testing.assert_allclose(np.linalg.norm(tokens.vectors, axis=1), 1, atol=1e-5)
+    assert np.array_equal(first.ids, alone.ids)
+    assert not np.allclose(first.vectors, alone.vectors, atol=1e-2)  # a sentence is read in its passage
+    assert max(ids.max() for ids in (first.ids, last.ids)) < model.vocabulary
+
+
+def test_a_passage_longer_than_the_model_reads_is_read_in_parts(model: PassageEncoder) -> None:
+    sentence = "Gold and cotton and rice and millet and salt are sold here. "
+    length = len(model.tokenizer.tokenize(sentence))
+    (found,) = model.encode_tokens([[sentence.strip()] * 60])
+    assert [len(tokens.ids) for tokens in found] == [length] * 60
+    assert all(tokens.vectors.any() for tokens in found)

@@ -60,7 +60,7 @@ def assert_contracts(document: Document) -> None:
         # Size: only a single sentence, after a run-in heading of a few words, may be longer.
         words = len(text[passage.start : passage.end].split())
         assert words <= (MAX_WORDS if len(passage.sentences) > 1 else MAX_SENTENCE_WORDS + 5)
-        assert all(encoding_sentences(text, passage, {}))
+        assert all(encoding_sentences(document, passage))
     for item in furniture:
         content = text[item.start : item.end]
         assert item.kind in ("heading", "ornament")
@@ -245,4 +245,66 @@ def test_the_encoder_reads_a_run_in_heading_with_its_first_sentence() -> None:
     document = read("Aid. The States gave. It fell.")
     (passage,), _ = split_document(document)
     assert [document.text[start:end] for start, end in passage.sentences] == ["The States gave.", "It fell."]
-    assert encoding_sentences(document.text, passage, {}) == ["Aid. The States gave.", "It fell."]
+    assert encoding_sentences(document, passage) == ["Aid. The States gave.", "It fell."]
+
+
+NOTE = """Mali
+
+The National Salvation Committee (NSC) rose. It fell.
+
+Aid. The NSC gave. Mali took.
+
+Jane Doe wrote on Mali.
+
+Jane Doe, Analyst
+
+R-17
+
+Updated December 7, 2024
+
+R-17, December 7, 2024
+"""
+BYLINE = "Author who wrote this report, and the author's job title: "
+NUMBER = "Report number, product number, ID: "
+DATE = "Date of publication, last update: "
+
+
+def encoded(report: Report) -> list[str]:
+    document = read_document(report)
+    return [read for passage in split_document(document)[0] for read in encoding_sentences(document, passage)]
+
+
+def test_the_encoder_reads_what_the_words_leave_unsaid() -> None:
+    about = Report(
+        "R1", "Mali", NOTE.encode(), "source.md", author="Jane Doe", number="R-17", date="2024-12-07"
+    )
+    assert encoded(about) == [
+        "Title of this report: Mali",
+        "The National Salvation Committee (NSC) rose.",
+        "It fell.",
+        "Aid. The NSC (National Salvation Committee) gave.",
+        "Mali took.",  # to mention the title is not to be it
+        f"{BYLINE}Jane Doe wrote on Mali.",
+        f"{BYLINE}Jane Doe, Analyst",
+        f"{NUMBER}R-17",
+        f"{DATE}Updated December 7, 2024",
+        f"{NUMBER}{DATE}R-17, December 7, 2024",
+    ]
+
+
+def test_a_report_that_says_little_about_itself_gets_no_label_but_its_title() -> None:
+    read_as = encoded(Report("R1", "Mali", NOTE.encode(), "source.md"))
+    assert [text for text in read_as if ": " in text] == ["Title of this report: Mali"]
+
+
+def test_a_long_sentence_states_no_fact_about_the_report() -> None:
+    source = f"Jane Doe rose and {'fell and ' * 12}rose."
+    assert encoded(Report("R1", "Mali", source.encode(), "source.md", author="Jane Doe")) == [source]
+
+
+def test_what_the_encoder_reads_besides_is_never_shown() -> None:
+    plain = Report("R1", "Mali", NOTE.encode(), "source.md")
+    labelled = Report("R1", "Mali", NOTE.encode(), "source.md", author="Jane Doe", number="R-17")
+    assert encoded(plain) != encoded(labelled)
+    assert read_document(plain).text == read_document(labelled).text
+    assert split_document(read_document(plain)) == split_document(read_document(labelled))

@@ -1,8 +1,10 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import rapidfuzz
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -41,7 +43,9 @@ def ask(vocabulary: Vocabulary, question: str, *said: str) -> Query:
 # --- spelling ---
 
 
-def test_no_word_that_the_report_or_english_knows_is_altered(vocabulary: Vocabulary, known: list[str]) -> None:
+def test_no_word_that_the_report_or_english_knows_is_altered(
+    vocabulary: Vocabulary, known: list[str]
+) -> None:
     assert {word: vocabulary.mend(word) for word in known if vocabulary.mend(word) != word} == {}
 
 
@@ -56,13 +60,15 @@ def test_a_question_of_known_words_stays_as_typed(
     assert ask(vocabulary, question).corrected is None
 
 
+def between(text: str) -> list[str]:
+    """What stands between the words of a text."""
+    return re.split(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text)
+
+
 @given(question=st.text(max_size=60))
 def test_mending_only_replaces_words(vocabulary: Vocabulary, question: str) -> None:
     assume(gloss(question) is None)
-    text = ask(vocabulary, question).text
-    assert re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", "", text) == re.sub(
-        r"[^\W\d_]+(?:['’][^\W\d_]+)*", "", question
-    )
+    assert between(ask(vocabulary, question).text) == between(question)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +81,7 @@ def test_mending_only_replaces_words(vocabulary: Vocabulary, question: str) -> N
         ("y is mali so unstabel", "why is mali so unstable"),
         ("how mny ppl need humanitarain aid", "how many people need humanitarian aid"),
         ("WAGNR?", "wagner?"),
+        ("the presidnet's and the peacekepers’ rivls", "the president's and the peacekeepers’ rivals"),
         ("wagnr, wagnr and wagnr", "wagner, wagner and wagner"),
     ],
 )
@@ -87,10 +94,11 @@ def test_what_is_typed_on_a_phone_is_mended(vocabulary: Vocabulary, typed: str, 
     "question",
     [
         "who is goita",  # the report writes Goïta
+        "coup d’état, état",
         "Who are the funders?",
         "besieging, rewritten, starve",
         "Is Macron in Bamako?",
-        "macron tshisekedi zelensky",
+        "macron tshisekedi zelensky guterres ouattara",
         "Did Zelensky meet Tshisekedi or Ouattara?",
         "how many u.s. and u.n. troops, a.k.a. helmets",
         "r&d in IF10116, 10bn, 3rd, x_y",
@@ -141,7 +149,7 @@ def test_a_french_question_is_glossed(french: str, english: str) -> None:
 
 
 def test_typing_without_accents_is_glossed_alike() -> None:
-    assert gloss("Ou sont nes les elephants d'Algerie ?") == gloss("Où sont nés les éléphants d'Algérie ?")
+    assert gloss("Ou est le siege de l'Algerie ?") == gloss("Où est le siège de l'Algérie ?")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,8 @@ def test_a_follow_up_takes_along_what_it_refers_to(vocabulary: Vocabulary, quest
         "How many people need humanitarian aid in Burkina Faso?",
         "Which sanctions has the United States imposed?",
         "Who is Goïta?",
-        "When did France withdraw its last troops?".replace("its", "all"),
+        "When did France withdraw?",
+        "Why was the Malian army in Kidal?",
     ],
 )
 def test_a_change_of_subject_takes_nothing_along(vocabulary: Vocabulary, question: str) -> None:
@@ -306,14 +315,14 @@ def test_hostile_text_is_bounded_work(
     name: str, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searches = 0
-    search = service.query.process.extract
+    search = rapidfuzz.process.extract
 
-    def counted(*arguments: object, **options: object) -> object:
+    def counted(*arguments: Any, **options: Any) -> Any:
         nonlocal searches
         searches += 1
-        return search(*arguments, **options)  # type: ignore[call-overload]
+        return search(*arguments, **options)
 
-    monkeypatch.setattr(service.query.process, "extract", counted)
+    monkeypatch.setattr("rapidfuzz.process.extract", counted)
     names = {"MINUSMA": "peacekeeping operation"}
     hostile = HOSTILE[name]
     query = make_query(hostile, [{"role": "user", "content": hostile}] * 20, vocabulary, names)
