@@ -137,12 +137,6 @@ def _without_bm25(sound: Sound) -> Ask:
     return sound.calibrated(fusion={**sound.bundle.manifest["calibration"]["fusion"], "lexical": 0.0})
 
 
-def _without_strongest(sound: Sound) -> Ask:
-    fusion = sound.bundle.manifest["calibration"]["fusion"]
-    strongest = max(fusion, key=lambda channel: abs(fusion[channel]))
-    return sound.calibrated(fusion={**fusion, strongest: 0.0})
-
-
 def _weights_of_other_channels(sound: Sound) -> Ask:
     fusion = sound.bundle.manifest["calibration"]["fusion"]
     values = list(fusion.values())
@@ -220,7 +214,6 @@ MUTATIONS = (
     Mutation("excerpts off by one", True, _moved_excerpts),
     Mutation("offsets off by one", True, _moved_offsets),
     Mutation("BM25 dropped", True, _without_bm25),
-    Mutation("strongest channel dropped", True, _without_strongest),
     Mutation("first-token pooling instead of mean", True, _first_token_pooling, builds=True),
     Mutation("int8 per tensor", True, _per_tensor, builds=True),
     Mutation("threshold 0", True, lambda sound: sound.calibrated(threshold=0.0)),

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexer.aliases import aliases
 from indexer.bundle import Bundle
+from indexer.documents import Document
 from indexer.lexical import K1, B, LexicalIndex, fold, terms
 from indexer.passages import encoding_sentences
 
@@ -111,12 +111,9 @@ def test_scores_by_hand() -> None:
     )
 
 
-def test_scores_of_the_report_are_bm25_as_lucene_has_it(bundle: Bundle) -> None:
+def test_scores_of_the_report_are_bm25_as_lucene_has_it(bundle: Bundle, mali: Document) -> None:
     query = terms("How much did Mali agree to pay the Wagner Group for U.S. sanctions?")
-    texts = []
-    for passage in bundle.passages:
-        text = bundle.documents[passage.document_id].text
-        texts.append(" ".join(encoding_sentences(text, passage, aliases(text))))
+    texts = [" ".join(encoding_sentences(mali, passage)) for passage in bundle.passages]
     np.testing.assert_allclose(bundle.lexical.scores(query), bm25(texts, query), atol=1e-5)
 
 
