@@ -50,7 +50,7 @@ def run(options: Options) -> int:
     with closing(_subject(options)) as subject:
         questions = load_questions(options.questions, subject.texts)
         chosen = [q for q in questions if options.split in {"all", q.split}]
-        made = _run(options, subject, chosen, quick=options.quick)
+        made = _run(options, subject, chosen, stages=not options.quick, robust=not options.quick)
     _write(options, made, chosen, subject.texts, None)
     print(run_tables(made, summarize(made.outcomes)))
     return 0
@@ -61,7 +61,7 @@ def gate(options: Options) -> int:
     baseline = load_baseline(options.baseline)
     with closing(_subject(options)) as subject:
         questions = load_questions(options.questions, subject.texts)
-        made = _saved_or_run(options, subject, questions, quick=not options.html)
+        made = _saved_or_run(options, subject, questions, robust=bool(options.html))
     verdict = compare(baseline, made)
     _write(options, made, questions, subject.texts, verdict)
     print(verdict_text(verdict, {q.id: q for q in questions}, subject.texts))
@@ -72,7 +72,7 @@ def accept(options: Options) -> int:
     """Make a run the baseline."""
     with closing(_subject(options)) as subject:
         questions = load_questions(options.questions, subject.texts)
-        made = _saved_or_run(options, subject, questions, quick=False)
+        made = _saved_or_run(options, subject, questions, robust=True)
     old = load_baseline(options.baseline) if options.baseline.is_file() else None
     baseline, line = accepted(made, options.reason, old, set_floors=options.set_floors)
     options.baseline.parent.mkdir(parents=True, exist_ok=True)
@@ -196,17 +196,22 @@ def _texts(bundle: Bundle) -> dict[str, str]:
     return {document.id: document.text for document in bundle.documents.values()}
 
 
-def _saved_or_run(options: Options, subject: _Subject, questions: list[Question], *, quick: bool) -> Run:
-    return load_run(options.run) if options.run else _run(options, subject, questions, quick=quick)
+def _saved_or_run(options: Options, subject: _Subject, questions: list[Question], *, robust: bool) -> Run:
+    if options.run:
+        return load_run(options.run)
+    return _run(options, subject, questions, stages=True, robust=robust)
 
 
-def _run(options: Options, subject: _Subject, questions: list[Question], *, quick: bool) -> Run:
+def _run(
+    options: Options, subject: _Subject, questions: list[Question], *, stages: bool, robust: bool
+) -> Run:
     outcomes = ask_all(questions, subject.ask, subject.texts, _progress("questions"))
     extras: dict[str, object] = {}
-    if not quick:
+    if robust:
         told = _progress("ways of typing")
         shares = robustness(questions, outcomes, subject.ask, subject.texts, told)
         extras["robustness"] = {name: [s.mean, s.low, s.high] for name, s in shares.items()}
+    if stages:
         told = _progress("questions by stage")
         extras["stages"] = measure_stages(subject.weights, questions, subject.ask_deep, told)
     made = {

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,12 +19,16 @@ import numpy as np
 import onnxruntime.quantization
 from numpy.typing import NDArray
 
-from eval.asking import Ask, in_process
+from eval.asking import DEEPEST, Ask, in_process
 from eval.questions import Question
 from indexer.build import build_bundle
 from indexer.bundle import Bundle, open_bundle, vectors_index
 from indexer.embedding import DEFAULT_ENCODER, PassageEncoder, find_encoder
+from indexer.lexical import LexicalIndex
 from indexer.sentences import sentence_spans
+
+deep = partial(in_process, depth=DEEPEST)
+"""Ask a bundle for as many passages as it may return, so that each channel can be looked at alone."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,13 @@ class Sound:
         """Ask a bundle that is built now, by the code as it is now."""
         path = self.folder / "bundle"
         build_bundle(self.corpus, path, encoder, force=True)
-        return in_process(open_bundle(path))
+        return deep(open_bundle(path))
 
     def calibrated(self, **changes: Any) -> Ask:
         """Ask the bundle with another calibration."""
         calibration = {**self.bundle.manifest["calibration"], **changes}
         manifest = {**self.bundle.manifest, "calibration": calibration}
-        return in_process(replace(self.bundle, manifest=manifest))
+        return deep(replace(self.bundle, manifest=manifest))
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def _per_tensor(sound: Sound) -> Ask:
 
 def _shuffled_vectors(sound: Sound) -> Ask:
     random = np.random.default_rng(0)
-    return in_process(
+    return deep(
         replace(
             sound.bundle,
             passage_index=vectors_index(random.permutation(_vectors(sound.bundle.passage_index))),
@@ -117,11 +122,11 @@ def _moved_excerpts(sound: Sound) -> Ask:
         replace(p, sentences=tuple((start + 1, min(end + 1, p.end)) for start, end in p.sentences))
         for p in sound.bundle.passages
     )
-    return in_process(replace(sound.bundle, passages=passages))
+    return deep(replace(sound.bundle, passages=passages))
 
 
 def _moved_offsets(sound: Sound) -> Ask:
-    ask = in_process(sound.bundle)
+    ask = deep(sound.bundle)
 
     def moved(question: Question) -> Mapping[str, Any]:
         reply = ask(question)
@@ -134,7 +139,8 @@ def _moved_offsets(sound: Sound) -> Ask:
 
 
 def _without_bm25(sound: Sound) -> Ask:
-    return sound.calibrated(fusion={**sound.bundle.manifest["calibration"]["fusion"], "lexical": 0.0})
+    """An index that knows no word."""
+    return deep(replace(sound.bundle, lexical=LexicalIndex.build(["nothing"] * len(sound.bundle.passages))))
 
 
 def _weights_of_other_channels(sound: Sound) -> Ask:
@@ -185,7 +191,7 @@ def _other_machine(sound: Sound) -> Ask:
         vectors = _vectors(index)
         return vectors_index(vectors + random.normal(scale=1e-6, size=vectors.shape).astype(np.float32))
 
-    return in_process(
+    return deep(
         replace(
             sound.bundle,
             passage_index=noisy(sound.bundle.passage_index),
@@ -197,7 +203,7 @@ def _other_machine(sound: Sound) -> Ask:
 
 def _other_order(sound: Sound) -> Ask:
     """Every question is asked after another one than before: nothing may be remembered."""
-    ask = in_process(sound.bundle)
+    ask = deep(sound.bundle)
     questions = list(sound.questions)
     Random(0).shuffle(questions)
     replies = {question.id: ask(question) for question in questions}

@@ -31,6 +31,10 @@ LOSSES = 0.01
 """Share of the questions that may be lost without a gain beyond chance: a change that trades answers for
 others is no improvement, and wants a person's reason."""
 
+CHANNEL_LOSS = 0.05
+"""How much of its own Success@3 a channel may lose."""
+Stages = Mapping[str, Mapping[str, float]]
+
 Floors = Mapping[str, Mapping[str, float]]
 
 
@@ -134,6 +138,8 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
         if c.mark == "worse"
     ]
     failures += _below_floors(baseline.floors, summarize(run.outcomes)) if run.outcomes else []
+    stages = run.extras.get("stages")
+    failures += _weaker_channels(baseline.run.extras.get("stages", {}), stages) if stages else []
     for what, ids in (("taken away", missing), ("changed", changed)):
         if ids:
             failures.append(
@@ -141,7 +147,8 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
                 f"{', …' if len(ids) > 5 else ''}); if that is meant, accept it with a reason"
             )
     new = [outcome for id_, outcome in after.items() if id_ not in before]
-    notes = [f"{len(new)} new questions, {sum(o.right for o in new)} of them right"] if new else []
+    notes = [] if stages else ["the channels were not looked at one by one"]
+    notes += [f"{len(new)} new questions, {sum(o.right for o in new)} of them right"] if new else []
     flips = [Flip(q, before[q], after[q]) for q in same if before[q].right != after[q].right]
     lost = tuple(flip for flip in flips if flip.before.right)
     gained = tuple(flip for flip in flips if flip.after.right)
@@ -153,6 +160,17 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
                 f"{len(gained)} gained, no more than chance would"
             )
     return Verdict(tuple(failures), tuple(notes), tuple(comparisons), lost, gained)
+
+
+def _weaker_channels(before: Stages, after: Stages) -> list[str]:
+    """Channels that do worse on their own: the others may hide it today and not tomorrow."""
+    found = []
+    for stage, measures in before.items():
+        if stage.endswith(" alone"):
+            was, now = measures["Success@3"], after.get(stage, {}).get("Success@3", 0.0)
+            if now < was - CHANNEL_LOSS:
+                found.append(f"Success@3 of {stage} fell from {was:.3f} to {now:.3f}")
+    return found
 
 
 def floors_of(summary: Summary) -> dict[str, dict[str, float]]:

@@ -1,12 +1,15 @@
 """The proof of the gate: seeded faults must fail it, and harmless changes must not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from eval.asking import in_process
-from eval.faults import Mutation, Sound
+from eval.asking import Ask
+from eval.faults import Mutation, Sound, deep
 from eval.gate import Verdict, accept, compare
+from eval.questions import Question
 from eval.run import Run, run
+from eval.stages import measure_stages
 from indexer.embedding import EncoderError
 
 _MADE = {"bundle_id": "", "command": "", "date": "", "machine": ""}
@@ -33,18 +36,30 @@ class Proof:
 
 def prove(sound: Sound, mutations: Sequence[Mutation], progress: Callable[[str], None]) -> list[Proof]:
     """Put each mutation before the gate, with the sound bundle as the baseline."""
-    outcomes = run(sound.questions, in_process(sound.bundle), sound.texts)
-    baseline, _ = accept(Run(_MADE, tuple(outcomes)), "the sound bundle", None, set_floors=True)
+    baseline, _ = accept(_asked(sound, deep(sound.bundle)), "the sound bundle", None, set_floors=True)
     proofs = []
     for mutation in mutations:
         try:
-            ask = mutation.change(sound)
-            verdict = compare(baseline, Run(_MADE, tuple(run(sound.questions, ask, sound.texts))))
+            verdict = compare(baseline, _asked(sound, mutation.change(sound)))
             proofs.append(Proof(mutation, verdict))
         except EncoderError as error:
             proofs.append(Proof(mutation, None, str(error)))
         progress(_row(proofs[-1]))
     return proofs
+
+
+def _asked(sound: Sound, ask: Ask) -> Run:
+    """A run with its stages; every question is asked once for both."""
+    replies: dict[str, Mapping[str, Any]] = {}
+
+    def once(question: Question) -> Mapping[str, Any]:
+        if question.id not in replies:
+            replies[question.id] = ask(question)
+        return replies[question.id]
+
+    outcomes = run(sound.questions, once, sound.texts)
+    weights = sound.bundle.manifest["calibration"]["fusion"]
+    return Run(_MADE, tuple(outcomes), {"stages": measure_stages(weights, sound.questions, once)})
 
 
 def table(proofs: Sequence[Proof]) -> str:
