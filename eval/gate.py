@@ -138,8 +138,8 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
         if c.mark == "worse"
     ]
     failures += _below_floors(baseline.floors, summarize(run.outcomes)) if run.outcomes else []
-    stages = run.extras.get("stages")
-    failures += _weaker_channels(baseline.run.extras.get("stages", {}), stages) if stages else []
+    known, stages = (made.extras.get("stages", {}) for made in (baseline.run, run))
+    failures += _weaker_channels(known, stages) if stages else []
     for what, ids in (("taken away", missing), ("changed", changed)):
         if ids:
             failures.append(
@@ -147,7 +147,7 @@ def compare(baseline: Baseline, run: Run) -> Verdict:
                 f"{', …' if len(ids) > 5 else ''}); if that is meant, accept it with a reason"
             )
     new = [outcome for id_, outcome in after.items() if id_ not in before]
-    notes = [] if stages else ["the channels were not looked at one by one"]
+    notes = ["the channels were not looked at one by one"] if known and not stages else []
     notes += [f"{len(new)} new questions, {sum(o.right for o in new)} of them right"] if new else []
     flips = [Flip(q, before[q], after[q]) for q in same if before[q].right != after[q].right]
     lost = tuple(flip for flip in flips if flip.before.right)

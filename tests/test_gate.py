@@ -69,6 +69,30 @@ def test_a_confidence_that_got_worse_fails_though_no_answer_changed() -> None:
     assert "less is better" in found.failures[0]
 
 
+def staged(success: float | None) -> Run:
+    stages = {} if success is None else {"lexical alone": {"Success@3": success}, "all": {"Success@3": 0.9}}
+    return Run(MADE, tuple(MIXED), {"stages": stages})
+
+
+@pytest.mark.parametrize(("success", "passed"), [(0.75, True), (0.71, True), (0.69, False), (0.2, False)])
+def test_a_channel_that_got_worse_alone_fails_though_the_others_hide_it(success: float, passed: bool) -> None:
+    before = Baseline(staged(0.75), {})
+    assert compare(before, staged(success)).passed == passed
+
+
+def test_a_channel_that_is_gone_fails() -> None:
+    gone = Run(MADE, tuple(MIXED), {"stages": {"all": {"Success@3": 0.9}}})
+    assert compare(Baseline(staged(0.75), {}), gone).failures == (
+        "Success@3 of lexical alone fell from 0.750 to 0.000",
+    )
+
+
+def test_channels_that_were_not_looked_at_are_noted() -> None:
+    found = compare(Baseline(staged(0.75), {}), staged(None))
+    assert found.passed
+    assert found.notes == ("the channels were not looked at one by one",)
+
+
 def test_one_citation_that_is_not_verbatim_fails() -> None:
     after = [replace(MIXED[0], verbatim=False), *MIXED[1:]]
     assert verdict(MIXED, after).failures == ("Verbatim of all questions is 0.990, below its floor of 1.000",)
