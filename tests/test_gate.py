@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import MADE, MIXED, QUESTIONS, TEXTS, baseline, changed, outcome
 
-from eval.gate import Verdict, accept, compare, load_baseline, read_history
+from eval.gate import Baseline, Verdict, accept, compare, load_baseline, read_history
 from eval.judging import Outcome
 from eval.junit import junit
 from eval.run import Run, RunError
