@@ -5,6 +5,7 @@ browser asks nobody but this service.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -37,7 +38,7 @@ def reference_page(api: Schema, stylesheet: str) -> str:
 
 def _operation(method: str, path: str, operation: Schema, api: Schema) -> Iterator[str]:
     yield f'<h2 id="{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></h2>'
-    yield f"<p>{escape(operation.get('description', operation.get('summary', '')))}</p>"
+    yield f"<p>{_prose(operation.get('description', operation.get('summary', '')))}</p>"
     rows = [
         (parameter["name"], parameter["schema"], parameter.get("required", False))
         for parameter in operation.get("parameters", ())
@@ -65,9 +66,14 @@ def _operation(method: str, path: str, operation: Schema, api: Schema) -> Iterat
 
 
 def _row(name: str, field: Schema, required: bool) -> str:
-    about = escape(field.get("description", ""))
+    about = _prose(field.get("description", ""))
     kind = _kind(field) + ("" if required else ", optional")
     return f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td><td>{about}</td></tr>"
+
+
+def _prose(text: str) -> str:
+    """A description as HTML: what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _kind(field: Schema) -> str:

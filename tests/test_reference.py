@@ -46,8 +46,9 @@ def test_its_links_lead_to_its_headings(client: TestClient) -> None:
 def test_what_the_document_says_is_text_not_markup() -> None:
     api = {
         "info": {"title": "<b>", "version": "1", "summary": "a & b"},
-        "paths": {"/x": {"get": {"description": "<script>", "responses": {}}}},
+        "paths": {"/x": {"get": {"description": "<script> of `a<b`", "responses": {}}}},
     }
     page = reference_page(api, "/s.css")
     assert "<script" not in page
     assert "&lt;b&gt; 1" in page
+    assert "of <code>a&lt;b</code>" in page
