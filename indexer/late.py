@@ -89,6 +89,8 @@ class LateIndex:
         begins, ends = self._starts[sentences], self._starts[sentences + 1]
         counts = ends - begins
         firsts = np.cumsum(counts) - counts
-        rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
+        rows: slice | NDArray[np.int64] = slice(begins[0], ends[-1])
+        if ends[-1] - begins[0] != counts.sum():  # not one run: a slice would not do, and costs no copy
+            rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
         vectors = self._vectors[rows] * self._scale if self._resident is None else self._resident[rows]
         return np.maximum.reduceat(vectors @ query.T, firsts, axis=0)

@@ -90,7 +90,9 @@ class Vocabulary:
         )
         self._stems = {stem for word in self._report for stem in terms(word)}
         self._english = english
-        self._words = [*self._report, *(word for word in english if word not in self._report)]
+        self._by_length: dict[int, list[str]] = {}
+        for word in [*self._report, *(word for word in english if word not in self._report)]:
+            self._by_length.setdefault(len(word), []).append(word)
 
     def mend(self, word: str) -> str:
         """The word that was meant: the same one, unless it is unknown and very near to a known one."""
@@ -101,7 +103,17 @@ class Vocabulary:
             return _SHORTHAND[folded]
         # Typed with a capital inside a sentence, an unknown word is a name that the report lacks.
         reach = 1 if len(folded) < 8 or word[0].isupper() else 2
-        near = process.extract(folded, self._words, scorer=OSA.distance, score_cutoff=reach, limit=50)
+        near = [
+            match
+            for length in range(len(folded) - reach, len(folded) + reach + 1)
+            for match in process.extract(
+                folded,
+                self._by_length.get(length, ()),
+                scorer=OSA.distance,
+                score_cutoff=reach,
+                limit=50,
+            )
+        ]
         return min(
             (
                 (distance, folded[0] != known[0], -self._report[known], -self._english.get(known, 0), known)
