@@ -8,10 +8,12 @@ import rapidfuzz
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import service.french
 import service.query
 from eval.questions import Question
 from indexer.bundle import Bundle
-from service.query import SILENCE, Query, Vocabulary, gloss, make_query
+from service.french import gloss
+from service.query import SILENCE, Query, Vocabulary, make_query
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTHAND = service.query._SHORTHAND
@@ -187,7 +189,7 @@ def test_the_glossary_is_sound() -> None:
     assert keys == sorted(set(keys))
     assert [key for key in keys if not key or key != key.lower()] == []
     # A key that the words of a question can never make is dead.
-    assert [key for key in keys if " ".join(service.query._FRENCH_WORD.findall(key)) != key] == []
+    assert [key for key in keys if " ".join(service.french._FRENCH_WORD.findall(key)) != key] == []
 
 
 # --- follow-ups ---
