@@ -6,6 +6,7 @@ its best passage is. Vectors and bundles are kept in a cache folder and found ag
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from eval.measures import MEASURES, judge_ranking, judge_run
 from eval.run import Run, run
 from eval.summary import summarize
 from eval.tables import run_tables
+from indexer.adapter import ADAPTER
 from indexer.build import build_bundle
 from indexer.bundle import open_bundle
 from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
@@ -60,9 +62,20 @@ def bench_table(
         about = f"{len(spans.texts)} texts, {len(outcomes)} questions, each asked of its own text"
         made = {"collection": folder.name}
         parts.append(f"{about}\n\n{run_tables(Run(made, tuple(outcomes)), summarize(outcomes))}")
+    if "full" in stages and folder.name in learned_from():
+        parts.append(
+            "The adapter learned from questions of this collection (`indexer/adapter.md`): what the full "
+            "pipeline gets here is no test of it."
+        )
     if published := _published(folder):
         parts.append(f"From the collection's README:\n\n{published}")
     return "\n\n".join(parts)
+
+
+def learned_from() -> set[str]:
+    """Names of the collections that the shipped adapter was trained on, as its card lists them."""
+    card = ADAPTER.with_suffix(".md").read_text("utf-8")
+    return set(re.findall(r"^\| (\w+) \| \d+ \|$", card, re.MULTILINE))
 
 
 def _published(folder: Path) -> str:

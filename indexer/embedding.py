@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 from indexer.adapter import adapter_sha256, merge_adapter
 from indexer.encoder import QueryEncoder
 from indexer.late import TokenVectors
-
-if TYPE_CHECKING:
-    pass
 
 BASE_ENCODER = "all-MiniLM-L6-v2"
 DEFAULT_ENCODER = "all-MiniLM-L6-v2+adapter"
@@ -77,7 +74,7 @@ def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
             )
         return source
     if Path(name).is_dir():
-        return EncoderSource(Path(name).name, *_weights(name, Path(name)))
+        return EncoderSource(Path(name).resolve().name, *_weights(name, Path(name)))
     return EncoderSource(name, *_weights(name, _download(name)))
 
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import indexer.build
+from eval.questions import Question
 from indexer.__main__ import main
 from indexer.build import build_bundle
 from indexer.bundle import Bundle, BundleError, open_bundle
@@ -103,6 +104,14 @@ def test_two_builds_in_two_processes_give_the_same_bytes(bundle_path: Path, tmp_
 
 
 @pytest.mark.usefixtures("never")
+def test_small_talk_that_is_indexed_is_no_evaluation_question(questions: list[Question]) -> None:
+    def plain(text: str) -> str:
+        return "".join(filter(str.isalnum, text.casefold())) or text
+
+    asked = {plain(question.question) for question in questions}
+    assert [line for line in indexer.build._smalltalk() if plain(line) in asked] == []
+
+
 def test_a_bundle_that_is_up_to_date_is_not_built_again(in_place: Path, bundle: Bundle) -> None:
     before = {path: path.stat().st_mtime_ns for path in in_place.parent.rglob("*")}
     lines: list[str] = []

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.bench import bench_table
+from eval.bench import bench_table, learned_from
 from eval.collection import CollectionError, load_judged, load_spans
 
 CORPUS = [
@@ -163,3 +163,15 @@ def test_the_whole_service_is_measured_on_a_bundle_of_the_collection(
     assert "| full | 1.0000 | 1.0000 |" in table
     assert "1 texts, 3 questions, each asked of its own text" in table
     assert "verbatim 1.000" in table
+    assert "is no test of it" not in table
+
+
+def test_the_full_pipeline_is_marked_on_a_collection_that_the_adapter_learned_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {"crs_qa", "scifact"} <= learned_from()
+    monkeypatch.setattr("eval.bench.learned_from", lambda: {folder.name})
+    monkeypatch.setattr("eval.bench.bench_judged", lambda *_: {})
+    for stages, marked in ((("bm25",), False), (("bm25", "full"), True)):
+        table = bench_table(load_judged(folder), None, folder, tmp_path, stages, lambda _: None)
+        assert ("is no test of it" in table) == marked

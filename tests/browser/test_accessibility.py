@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.stage import QUESTION, Chat, answer, free_port, problem, send, workshop
+from browser.stage import QUESTION, Chat, answer, free_port, problem, send
 
 THEMES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "forced_colors": "none"},
@@ -19,7 +20,7 @@ THEMES: dict[str, dict[str, Any]] = {
 def violations(page: Page) -> list[str]:
     """What axe finds on a page, one line a node."""
     if not page.evaluate("!!window.axe"):
-        page.evaluate((workshop() / "node_modules" / "axe-core" / "axe.min.js").read_text())
+        page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
     return [f"{v['id']}: {node['target']} {node['failureSummary']}" for v in found for node in v["nodes"]]
 
