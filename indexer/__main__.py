@@ -1,4 +1,4 @@
-"""`report-qa index build|verify|show`."""
+"""`report-qa index build|publish|rollback|verify|show`. Without what builds, all but `build` work."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexer.bundle import BundleError, open_bundle
 from indexer.embedding import DEFAULT_ENCODER, EncoderError
+from indexer.publication import KEPT, publish, rollback
 from indexer.reports import CorpusError
 
 DEFAULT_BUNDLE = Path("build/bundle")
@@ -17,22 +18,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one index command; 0 if it succeeded, 1 with one line on stderr if not."""
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "build":
-            _build(options)
-        elif options.command == "verify":
-            bundle = open_bundle(options.bundle)
-            print(f"{options.bundle}: sound, {len(bundle.manifest['files'])} files, {bundle.id}")
-        else:
-            _show(options.bundle)
+        _COMMANDS[options.command](options)
     except (CorpusError, EncoderError, BundleError) as error:
         print(f"report-qa index: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, no permission
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = "what was served still is; mend that and run it again"
+        print(f"report-qa index: {where}{error.strerror or error}; {remedy}", file=sys.stderr)
         return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="report-qa index", description="Build and inspect the bundle.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="build|verify|show")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build the bundle from the corpus, if anything changed")
     build.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="folder of reports (%(default)s)")
     build.add_argument(
@@ -41,9 +41,17 @@ def _parser() -> argparse.ArgumentParser:
         help="packaged model, model folder, or Hugging Face hub name (%(default)s)",
     )
     build.add_argument("--force", action="store_true", help="build even if nothing changed")
+    publish = commands.add_parser(
+        "publish",
+        help="serve a bundle that was built elsewhere",
+        description="Verify a bundle, copy it beside the one that is served, and serve it from then on. "
+        f"Of those before it, the last {KEPT - 1} are kept to roll back to.",
+    )
+    publish.add_argument("source", type=Path, help="the bundle: a sealed folder, or a link to one")
+    rollback = commands.add_parser("rollback", help="serve the bundle before the one that is served now")
     verify = commands.add_parser("verify", help="check every file of the bundle against its manifest")
     show = commands.add_parser("show", help="print what the bundle holds, passage by passage")
-    for command in (build, verify, show):
+    for command in (build, publish, rollback, verify, show):
         command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="the bundle (%(default)s)")
     return parser
 
@@ -60,8 +68,21 @@ def _build(options: argparse.Namespace) -> None:
     )
 
 
-def _show(path: Path) -> None:
-    bundle = open_bundle(path)
+def _publish(options: argparse.Namespace) -> None:
+    print(f"{options.bundle}: serves {publish(options.source, options.bundle)}")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    print(f"{options.bundle}: serves {rollback(options.bundle)}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    bundle = open_bundle(options.bundle)
+    print(f"{options.bundle}: sound, {len(bundle.manifest['files'])} files, {bundle.id}")
+
+
+def _show(options: argparse.Namespace) -> None:
+    bundle = open_bundle(options.bundle)
     encoder, counts = bundle.manifest["encoder"], bundle.manifest["counts"]
     parity = encoder["parity"]
     print(f"bundle     {bundle.id}")
@@ -74,6 +95,15 @@ def _show(path: Path) -> None:
             words = " ".join(bundle.text(passage).split())
             place = " > ".join(passage.heading_path) or document.title
             print(f"  {passage.passage_id}  [{passage.start}, {passage.end})  {place}\n    {words}")
+
+
+_COMMANDS = {
+    "build": _build,
+    "publish": _publish,
+    "rollback": _rollback,
+    "verify": _verify,
+    "show": _show,
+}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, fi
 from indexer.late import LateIndex
 from indexer.lexical import K1, METHOD, B, LexicalIndex
 from indexer.passages import SPLITTER, encoding_sentences, encoding_text, split_document
+from indexer.publication import place, staged
 from indexer.reports import Report, read_corpus
 
 _PACKAGES = (
@@ -82,7 +83,7 @@ def build_bundle(
     smalltalk_vectors = model.encode(_smalltalk())
     late = LateIndex.build(model.encode_tokens(sentences), model.vocabulary)
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, staged(bundle) as sealed:
         progress("exporting the query encoder")
         description = model.export(Path(folder), sentence_texts)
         progress("writing the bundle")
@@ -100,7 +101,7 @@ def build_bundle(
             "documents": [_entry(document) for document in documents],
         }
         bundle_id = write_bundle(
-            bundle,
+            sealed,
             manifest,
             [(document, furniture) for document, (_, furniture) in zip(documents, split, strict=True)],
             passages,
@@ -112,6 +113,7 @@ def build_bundle(
             _english(),
             Path(folder),
         )
+        place(sealed, bundle, bundle_id)
     progress(f"built {bundle_id}: {len(passages)} passages, {len(sentence_texts)} sentences")
     return bundle_id
 

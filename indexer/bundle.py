@@ -1,16 +1,12 @@
 """The bundle: write it whole, verify it whole, open it. Reader and writer change together or not at all.
 
-On disk a bundle is a sealed folder; the path that people name is a symbolic link to it. A new bundle is
-written beside the old one, flushed, and takes its place by one atomic rename of the link, so that a
-reader sees the old bundle or the new one and never a mixture.
+On disk a bundle is a sealed folder; `indexer/publication.py` says which one is served.
 """
 
 import hashlib
 import json
 import os
-import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -106,7 +102,7 @@ def vectors_index(vectors: NDArray[np.float32]) -> faiss.IndexFlatIP:
 
 
 def write_bundle(
-    path: Path,
+    folder: Path,
     manifest: Mapping[str, Any],
     documents: list[tuple[Document, list[Furniture]]],
     passages: list[Passage],
@@ -118,36 +114,48 @@ def write_bundle(
     english: str,
     encoder_folder: Path,
 ) -> str:
-    """Seal everything into a new bundle and make `path` point to it.
+    """Write everything into an empty folder and seal it, flushed to the disk.
 
     Returns:
-        The new bundle's id.
-
-    Raises:
-        BundleError: if `path` exists and is not a bundle link. The old bundle, if any, stays in place.
+        The bundle's id.
     """
-    if path.exists() and not path.is_symlink():
-        raise BundleError(path, "a file or folder", "a bundle link, or nothing", "name another --bundle path")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    for document, furniture in documents:
+        _write_document(folder / "documents", document, furniture)
+    _write(folder / "english.txt", english)
+    _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
+    faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
+    faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
+    faiss.write_index(vectors_index(smalltalk_vectors), str(folder / "smalltalk.faiss"))
+    for name, save in (("lexical", lexical.save), ("late", late.save)):
+        (folder / name).mkdir()
+        save(folder / name)
+    shutil.copytree(encoder_folder, folder / "models" / "encoder")
+    return seal(folder, manifest)
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """Write the manifest, with the hash of every file in the folder, and its seal; flush all to the disk.
+
+    Returns:
+        The bundle's id.
+    """
+    files = {name: _digest(folder / name) for name in _files(folder)}
+    data = _line({"format_version": FORMAT_VERSION, **manifest, "files": files}).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    (folder / MANIFEST).write_bytes(data)
+    (folder / SEAL).write_bytes(_seal_line(digest))
+    for path in [*folder.rglob("*"), folder]:
+        flush(path)
+    return f"sha256:{digest}"
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        for document, furniture in documents:
-            _write_document(folder / "documents", document, furniture)
-        _write(folder / "english.txt", english)
-        _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
-        faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
-        faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
-        faiss.write_index(vectors_index(smalltalk_vectors), str(folder / "smalltalk.faiss"))
-        for name, save in (("lexical", lexical.save), ("late", late.save)):
-            (folder / name).mkdir()
-            save(folder / name)
-        shutil.copytree(encoder_folder, folder / "models" / "encoder")
-        bundle_id = _seal(folder, manifest)
-        folder.chmod(0o755)
-        _publish(folder, path, bundle_id)
+        os.fsync(handle)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return bundle_id
+        os.close(handle)
 
 
 def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
@@ -267,54 +275,10 @@ def _digest(path: Path) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _seal(folder: Path, manifest: Mapping[str, Any]) -> str:
-    files = {name: _digest(folder / name) for name in _files(folder)}
-    data = _line({"format_version": FORMAT_VERSION, **manifest, "files": files}).encode()
-    digest = hashlib.sha256(data).hexdigest()
-    (folder / MANIFEST).write_bytes(data)
-    (folder / SEAL).write_bytes(_seal_line(digest))
-    for path in [*folder.rglob("*"), folder]:
-        _flush(path)
-    return f"sha256:{digest}"
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _publish(folder: Path, path: Path, bundle_id: str) -> None:
-    """Give the finished folder its name, turn the link, and drop bundles that are neither new nor last."""
-    target = path.with_name(f"{path.name}-{bundle_id.removeprefix('sha256:')[:16]}")
-    previous = path.readlink().name if path.is_symlink() else None
-    if not _is_sound(target):  # else it holds the same bytes, and may be read right now
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-    link = path.with_name(f".{path.name}-link-{os.getpid()}")
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    link.replace(path)
-    _flush(path.parent)
-    ours = re.compile(re.escape(path.name) + "-[0-9a-f]{16}")
-    for old in path.parent.iterdir():
-        if ours.fullmatch(old.name) and old.name not in {target.name, previous}:
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_sound(folder: Path) -> bool:
-    try:
-        verify_bundle(folder)
-    except BundleError:
-        return False
-    return True
-
-
 def _verify_files(folder: Path, expected: Mapping[str, Mapping[str, Any]]) -> None:
     found = set(_files(folder)) - {MANIFEST, SEAL}
-    if missing := sorted(name for name in expected if not (folder / name).is_file()):
+    # A name that leads out of the folder is not found in it.
+    if missing := sorted(n for n in expected if n not in found or not (folder / n).is_file()):
         raise BundleError(folder / missing[0], "no file", "the file that the manifest lists")
     if foreign := sorted(found - set(expected)):
         raise BundleError(folder / foreign[0], "a file", "none: the manifest does not list it")

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--bundle", type=Path, help=f"the bundle (REPORT_QA_BUNDLE, or {DEFAULT_BUNDLE})"
         )
-    commands.add_parser("index", help="build, verify or show the bundle")
+    commands.add_parser("index", help="build, publish, roll back, verify or show the bundle")
     commands.add_parser("eval", help="measure the answers on known questions")
     return parser
 

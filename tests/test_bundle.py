@@ -229,6 +229,15 @@ def test_a_manifest_that_counts_otherwise_is_refused(copy: Path, bundle: Bundle,
         assert f"found {counts[count]}, expected {counts[count] + 1}; " in refusal(copy)
 
 
+def test_a_manifest_that_lists_a_file_of_another_folder_is_refused(copy: Path, bundle: Bundle) -> None:
+    outside = copy.parent / "outside.txt"
+    outside.write_bytes(b"mine")
+    entry = {"bytes": 4, "sha256": sha256(b"mine").hexdigest()}
+    for name in ("../outside.txt", str(outside)):
+        with resealed(copy, files={**bundle.manifest["files"], name: entry}):
+            assert "found no file, expected the file that the manifest lists" in refusal(copy)
+
+
 def test_an_encoder_of_another_dimension_is_refused(copy: Path, bundle: Bundle) -> None:
     with resealed(copy, encoder={**bundle.manifest["encoder"], "dimension": 768}):
         assert "found 384, expected 768; " in refusal(copy)
