@@ -143,6 +143,22 @@ def mutations(options: Options) -> int:
     return 0 if all(proof.proven for proof in proofs) else 1
 
 
+def crashes(options: Options) -> int:
+    """Kill builds, publishes and rollbacks at random instants; 0 if a whole bundle was served after each."""
+    from random import Random
+
+    from eval.operations.crashes import prove, real_yard, small_yard, table
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # a trial without permissions is to fail later than here
+        yards = {"small": (small_yard(Path(folder, "small")), options.kills)}
+        if options.real:
+            yards["real"] = (real_yard(Path(folder, "real"), options.bundle), options.real)
+        trials = prove(yards, Random(options.seed), _say)
+    _report(options, "Crashes", table(trials))
+    return 1 if any(each.failures for each in trials) else 0
+
+
 def bench(options: Options) -> int:
     """Measure on an outside collection."""
     from eval.bench import bench_table

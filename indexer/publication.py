@@ -67,6 +67,7 @@ def rollback(link: Path) -> str:
         BundleError: if none was kept, or it is not whole. What was served still is.
     """
     with _locked(link):
+        _remove_leftovers(link)
         before = _published(link)[:-1]
         if not before:
             remedy = "'report-qa index publish' serves any other"
@@ -76,6 +77,7 @@ def rollback(link: Path) -> str:
         if target != _folder(link, bundle_id):
             raise BundleError(target, bundle_id, "the bundle that its name tells")
         _turn(link, target)
+        _drop_all_but(link, _history(link))  # those after it may be read right now
     return bundle_id
 
 
@@ -121,17 +123,18 @@ def _folder(link: Path, bundle_id: str) -> Path:
 
 
 def _published(link: Path) -> list[str]:
-    """What was served, oldest first; the last is served now, `""` if that is not ours.
-
-    Names after it in the history were rolled back, or never served.
-    """
-    ours = _ours(link)
-    history = _history_file(link)
-    lines = history.read_text("utf-8", errors="replace").splitlines() if history.is_file() else []
-    published = [name for name in lines if ours.fullmatch(name)]
+    """What was served, oldest first; the last is served now, `""` if that is not ours."""
+    history = _history(link)
     served = link.readlink().name if link.is_symlink() else ""
-    before = published[: published.index(served)] if served in published else published
-    return [*before, served if ours.fullmatch(served) else ""]
+    # Names after it in the history were rolled back, or never served.
+    before = history[: history.index(served)] if served in history else history
+    return [*before, served if _ours(link).fullmatch(served) else ""]
+
+
+def _history(link: Path) -> list[str]:
+    file = _history_file(link)
+    lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+    return [name for name in lines if _ours(link).fullmatch(name)]
 
 
 def _write_history(link: Path, published: list[str]) -> None:

@@ -159,3 +159,15 @@ def test_a_service_that_cannot_start_says_why_in_one_line(
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert expected in line
+
+
+def test_a_bundle_that_is_deleted_under_a_service_is_still_served(bundle_path: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle_path.parent, tmp_path / "build", symlinks=True)
+    with serving(tmp_path / "build" / bundle_path.name, tmp_path) as (_, address):
+        before = post(f"{address}/v1/answer", {"query": WAGNER})
+        shutil.rmtree(tmp_path / "build")
+        after = post(f"{address}/v1/answer", {"query": WAGNER})
+        assert "$10 million per month" in after["answer"]["text"]
+        assert (after["bundle_id"], after["citations"]) == (before["bundle_id"], before["citations"])
+        with urlopen(f"{address}/v1/documents/IF10116/text") as reply:
+            assert "$10 million per month" in reply.read().decode()

@@ -1,0 +1,1 @@
+"""What operations rely on, proved by runs: crashes, damage, hostile input, overload, soak."""
