@@ -72,9 +72,12 @@ def parser() -> argparse.ArgumentParser:
     crashes = commands.add_parser("crashes", help="kill builds and publishes: a whole bundle is served")
     crashes.add_argument("--kills", type=int, default=3_000, help="of small bundles (%(default)s)")
     crashes.add_argument("--real", type=int, default=0, help="of the real bundle (%(default)s)")
-    crashes.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
-    crashes.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    crashes.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    mutants = commands.add_parser("mutants", help="change a bundle anywhere: it must be refused")
+    mutants.add_argument("--number", type=int, default=5_000, help="of mutants (%(default)s)")
+    for command in (crashes, mutants):
+        command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
+        command.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+        command.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
 
     for command in (run, gate, accept):
         command.add_argument("--url", help="ask the service at this address instead of the bundle")

@@ -159,6 +159,18 @@ def crashes(options: Options) -> int:
     return 1 if any(each.failures for each in trials) else 0
 
 
+def mutants(options: Options) -> int:
+    """Open a bundle in which something was changed, thousands of times; 0 if none was served."""
+    from random import Random
+
+    from eval.operations.mutants import prove, table
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = prove(options.bundle, Path(folder, "mutant"), options.number, Random(options.seed), _say)
+    _report(options, "Mutants of a bundle", table(found))
+    return 1 if any(each.failures for each in found) else 0
+
+
 def bench(options: Options) -> int:
     """Measure on an outside collection."""
     from eval.bench import bench_table

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +172,8 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
     seal = (path / SEAL).read_bytes() if (path / SEAL).is_file() else b""
     if seal != _seal_line(digest):
         raise BundleError(path / MANIFEST, f"sha256 {digest}", f"the one in {SEAL}")
-    manifest = json.loads(data)
+    with _refusing(path / MANIFEST):
+        manifest: dict[str, Any] = dict(json.loads(data))
     if manifest.get("format_version") != FORMAT_VERSION:
         raise BundleError(
             path / MANIFEST, f"format version {manifest.get('format_version')}", str(FORMAT_VERSION)
@@ -186,7 +188,8 @@ def verify_bundle(path: Path) -> tuple[dict[str, Any], str]:
         BundleError: for anything that is not exactly what was written.
     """
     manifest, bundle_id = read_manifest(path)
-    _verify_files(path, manifest["files"])
+    with _refusing(path):
+        _verify_files(path, manifest["files"])
     return manifest, bundle_id
 
 
@@ -197,6 +200,11 @@ def open_bundle(path: Path) -> Bundle:
         BundleError: for anything that is not exactly what was written.
     """
     folder = path.resolve()  # one bundle from here on, even if the link moves
+    with _refusing(folder):
+        return _open(folder)
+
+
+def _open(folder: Path) -> Bundle:
     manifest, bundle_id = verify_bundle(folder)
     documents = {entry["id"]: _read_document(folder, entry) for entry in manifest["documents"]}
     passages = tuple(
@@ -217,6 +225,18 @@ def open_bundle(path: Path) -> Bundle:
     )
     _verify_counts(folder, bundle)
     return bundle
+
+
+@contextmanager
+def _refusing(what: Path) -> Iterator[None]:
+    """Whatever fails with what a file holds, in whichever library, is a refusal of the bundle."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except Exception as error:
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BundleError(what, found[:200], "what this version of 'report-qa index build' writes") from error
 
 
 def _write_document(folder: Path, document: Document, furniture: list[Furniture]) -> None:

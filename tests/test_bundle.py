@@ -238,6 +238,38 @@ def test_a_manifest_that_lists_a_file_of_another_folder_is_refused(copy: Path, b
             assert "found no file, expected the file that the manifest lists" in refusal(copy)
 
 
+ODD_MANIFESTS: dict[str, dict[str, Any]] = {
+    "files are a list": {"files": ["passages.jsonl"]},
+    "a file without its hash": {"files": {"passages.jsonl": {"bytes": 1}}},
+    "no documents": {"documents": None},
+    "a document without metadata": {"documents": [{"id": "IF10116"}]},
+    "a document that is not there": {"documents": [{"id": "../IF10116"}]},
+    "counts are text": {"counts": "many"},
+    "an encoder without a dimension": {"encoder": {}},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_MANIFESTS)
+def test_an_odd_manifest_under_a_seal_that_fits_is_refused(copy: Path, odd: str) -> None:
+    with resealed(copy, **ODD_MANIFESTS[odd]):
+        refusal(copy)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"1", b"\xff", b"[" * 100_000])
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(data)
+    (tmp_path / "manifest.sha256").write_text(f"{sha256(data).hexdigest()}  manifest.json\n")
+    refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["passages.faiss", "late/vectors.npy", "models/encoder/model.onnx"])
+def test_a_file_that_its_library_does_not_read_is_refused(copy: Path, bundle: Bundle, name: str) -> None:
+    data = (copy / name).read_bytes()[:100]
+    entry = {"bytes": 100, "sha256": sha256(data).hexdigest()}
+    with replaced(copy / name, data), resealed(copy, files={**bundle.manifest["files"], name: entry}):
+        assert "expected what this version of 'report-qa index build' writes" in refusal(copy)
+
+
 def test_an_encoder_of_another_dimension_is_refused(copy: Path, bundle: Bundle) -> None:
     with resealed(copy, encoder={**bundle.manifest["encoder"], "dimension": 768}):
         assert "found 384, expected 768; " in refusal(copy)
