@@ -5,6 +5,7 @@ PORT ?= 8000
 # PYTHON=…       the Python that .venv is made with (3.11–3.13); found by itself otherwise
 # TORCH_INDEX=…  the address of a package index to take torch from, PyTorch's CPU index for one.
 #                Its files are not PyPI's, so this one package is then not checked against lock/
+# EACH=…         examples of each kind of hostile input (make fuzz)
 # UPGRADE=1      lets `make lock` take newer versions
 # ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate)
 
@@ -50,6 +51,9 @@ gate: bundle ## compare the answers with eval/baseline.json; fails if they got w
 test: lint ## lint, types, then every test
 	@$(RUN) pytest $(ARGS)
 
+fuzz: $(TESTING) ## hostile input by the thousand, into eval/results/fuzz.md (EACH=… examples of each kind)
+	@FUZZ_EACH=$(or $(EACH),7500) FUZZ_REPORT=eval/results/fuzz.md $(RUN) pytest tests/test_fuzz.py $(ARGS)
+
 lint: $(TESTING) ## style and types only
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
@@ -72,7 +76,7 @@ widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate test lint format lock widget clean
+.PHONY: help serve bundle eval gate test fuzz lint format lock widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ def read_report(folder: Path) -> Report:
     fields = _read_toml(path)
     known = {"id", "title", "date", "source", "sha256", "repairs", "suggestions", *_TEXT_FIELDS}
     if unknown := sorted(set(fields) - known):
-        raise CorpusError(f"{path}: unknown field '{unknown[0]}'; known are {', '.join(sorted(known))}")
+        raise CorpusError(f"{path}: unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}")
     report_id = _text(path, fields, "id")
     if not _ID.fullmatch(report_id):
         raise CorpusError(
@@ -131,7 +131,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode().removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of Python, too: a number without end, too deep a nesting
         raise CorpusError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -194,9 +194,9 @@ def _repairs(path: Path, fields: Mapping[str, Any]) -> tuple[Repair, ...]:
     repairs = []
     for table in tables:
         if set(table) != {"rule", "count", "reason"}:
+            found = ", ".join(map(repr, sorted(table))) or "nothing"
             raise CorpusError(
-                f"{path}: field 'repairs' has a table with {', '.join(sorted(table)) or 'nothing'}; "
-                "expected rule, count, reason"
+                f"{path}: field 'repairs' has a table with {found}; expected rule, count, reason"
             )
         count = table["count"]
         if type(count) is not int or count < 1:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from indexer.bundle import BundledDocument
 from service.answer import Answer, Result
@@ -32,10 +32,27 @@ def _not_blank(text: str) -> str:
 
 Question = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_QUESTION, description="What a person typed."),
+    Field(
+        min_length=1,
+        max_length=MAX_QUESTION,
+        description="What a person typed.",
+        json_schema_extra={"pattern": r"[^\s\x1c-\x1f\x85]"},  # what _not_blank sees, for any engine
+    ),
     AfterValidator(_not_blank),
 ]
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many ranked passages to return.")]
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 3.0 is as whole as 3."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Limit = Annotated[
+    int,
+    Field(ge=1, le=MAX_LIMIT, description="How many ranked passages to return."),
+    BeforeValidator(_whole),
+]
+Offset = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 DocumentIds = Annotated[
     list[str] | None,
     Field(min_length=1, max_length=1_000, description="Look only in these documents."),
@@ -101,8 +118,8 @@ class JudgedSpan(Body):
 
     document_id: Annotated[str, Field(max_length=64)]
     document_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    start_char_index: Annotated[int, Field(ge=0)]
-    end_char_index: Annotated[int, Field(ge=0)]
+    start_char_index: Offset
+    end_char_index: Offset
 
 
 class FeedbackRequest(Body):
@@ -150,8 +167,8 @@ class VerifyRequest(Body):
     )
     document_id: str
     quote: Annotated[str, Field(min_length=1, max_length=20_000)]
-    start: Annotated[int, Field(ge=0)]
-    end: Annotated[int, Field(ge=0)]
+    start: Offset
+    end: Offset
     document_sha256: Annotated[
         str | None, Field(description="The canonical text that the offsets refer to.")
     ] = None

@@ -36,7 +36,7 @@ def refusal(fields: Any, model: type[BaseModel] = AnswerRequest) -> list[dict[st
         ({"query": "Who?", "limit": 0}, "limit"),
         ({"query": "Who?", "limit": MAX_LIMIT + 1}, "limit"),
         ({"query": "Who?", "limit": "3"}, "limit"),
-        ({"query": "Who?", "limit": 3.0}, "limit"),
+        ({"query": "Who?", "limit": 3.5}, "limit"),
         ({"query": "Who?", "limit": True}, "limit"),
         ({"query": "Who?", "documents": []}, "documents"),
         ({"query": "Who?", "documents": "IF10116"}, "documents"),
