@@ -12,8 +12,9 @@ PORT ?= 8000
 SHELL := bash
 .NOTPARALLEL:
 
-# No model hub; no warning of forked tokenizers; no threads that spin while they wait; no news of pip.
+# No model hub; no telemetry of onnxruntime; no warning of forked tokenizers; no threads that spin while they wait; no news of pip.
 export HF_HUB_OFFLINE := 1
+export ORT_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 export OMP_WAIT_POLICY := PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -171,3 +171,15 @@ def test_a_bundle_that_is_deleted_under_a_service_is_still_served(bundle_path: P
         assert (after["bundle_id"], after["citations"]) == (before["bundle_id"], before["citations"])
         with urlopen(f"{address}/v1/documents/IF10116/text") as reply:
             assert "$10 million per month" in reply.read().decode()
+
+
+def test_answering_writes_nothing_and_reports_to_nobody(bundle_path: Path, tmp_path: Path) -> None:
+    """What a library's own machine code writes or sends, no Python can see; so look at what it leaves."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (home, work):
+        folder.mkdir()
+    command = [*SERVICE, "ask", "--bundle", str(bundle_path), WAGNER]
+    environment = ENVIRONMENT | {"HOME": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": str(work)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run(command, cwd=work, env=environment, check=True, capture_output=True)
+    assert [*home.rglob("*"), *work.rglob("*")] == []

@@ -1,1 +1,1 @@
-"""What operations rely on, proved by runs: crashes, damage, hostile input, overload, soak."""
+"""How the service behaves under load, over time and when things break."""
