@@ -69,6 +69,18 @@ lock: ## pin what pyproject.toml asks for into lock/ (UPGRADE=1: newest versions
 	"$$python" -m venv "$$tmp" && "$$tmp/bin/python" -m pip install -q uv==0.13.9 && \
 	"$$tmp/bin/python" lock/compile.py "$$tmp/bin/uv" $(if $(UPGRADE),--upgrade)
 
+licences: $(TESTING) ## list the licences of what serving installs, in service/deploy/licences.md
+	@$(BIN)/python lock/licences.py
+
+sbom: ## list what serving installs, with hashes, in build/sbom.json (CycloneDX)
+	@mkdir -p build; $(call WITH_TOOL,cyclonedx-bom==7.5.0,cyclonedx-py requirements lock/serve.txt \
+	  --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json)
+
+audit: ## look up all that is locked among known vulnerabilities (asks PyPI)
+	@$(call WITH_TOOL,pip-audit==2.10.1,pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  $(patsubst %,-r lock/%.txt,serve build test torch)) || { \
+	  echo 'audit: a package is vulnerable, or could not be looked up (see above)' >&2; exit 1; }
+
 widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or newer)
 	@mkdir -p build/widget && cp -R service/widget/. build/widget/
 	@cd build/widget && npm ci --no-audit --no-fund --silent && npm run --silent build
@@ -77,7 +89,7 @@ widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate test fuzz lint format lock widget clean
+.PHONY: help serve bundle eval gate test fuzz lint format lock licences sbom audit widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 
@@ -118,6 +130,12 @@ $(TESTING): $(SERVING)
 	"$$python" -m pip --python $(BIN)/python install -q pip; } 2>/dev/null || { \
 	echo "$$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@touch $@
+
+# A program of a package that is needed now and then, in an environment that is gone afterwards.
+define WITH_TOOL
+$(FIND_PYTHON); tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+"$$python" -m venv "$$tmp" && "$$tmp/bin/python" -m pip install -q --only-binary=:all: $(1) && "$$tmp/bin/"$(2)
+endef
 
 # The first that runs (a pyenv shim may not) and is in range: the system's own, then the newest.
 define FIND_PYTHON
