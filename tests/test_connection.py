@@ -1,0 +1,174 @@
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.connection import MAX_HEAD, MAX_REQUEST, Connection
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = b" " * 20_000_000
+Connect = Callable[[], socket.socket]
+
+
+async def small(request: Request) -> Response:
+    return Response(b"small")
+
+
+async def large(request: Request) -> Response:
+    return Response(LARGE)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[uvicorn.Server, int]]:
+    app = Starlette(routes=[Route("/", small, methods=["GET", "POST"]), Route("/large", large)])
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=Connection, ws="none", log_level="critical")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server, listening.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+@pytest.fixture
+def connect(server: tuple[uvicorn.Server, int]) -> Iterator[Connect]:
+    made: list[socket.socket] = []
+
+    def new() -> socket.socket:
+        made.append(socket.create_connection(("127.0.0.1", server[1]), timeout=20))
+        return made[-1]
+
+    yield new
+    for connection in made:
+        connection.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.connection.HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("service.connection.READ_SECONDS", 0.05)
+
+
+def rest(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    found = b""
+    try:
+        while part := connection.recv(65_536):
+            found += part
+    except ConnectionError:
+        pass
+    return found
+
+
+def answer(connection: socket.socket) -> bytes:
+    found = b""
+    while not found.endswith(b"small"):
+        found += connection.recv(65_536)
+    return found
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n"])
+def test_a_connection_that_sends_no_whole_head_is_closed(connect: Connect, sent: bytes) -> None:
+    held = [connect() for _ in range(20)]
+    for connection in held:
+        connection.sendall(sent)
+    assert [rest(connection) for connection in held] == [b""] * 20
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_head_that_trickles_in_is_not_waited_for(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(b"GET / HTTP/1.1\r\n")
+    with pytest.raises(ConnectionError):
+        while True:
+            connection.sendall(b"a: b\r\n")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_the_second_request_of_a_connection_has_a_deadline_too(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(GET)
+    assert answer(connection).startswith(b"HTTP/1.1 200 ")
+    connection.sendall(b"GET / HT")
+    assert rest(connection) == b""
+
+
+@pytest.mark.usefixtures("hasty")
+def test_who_does_not_read_is_not_waited_for(server: tuple[uvicorn.Server, int], connect: Connect) -> None:
+    connection = connect()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.sendall(GET.replace(b"/ ", b"/large ", 1))
+    connection.recv(1)
+    until = time.monotonic() + 20
+    while server[0].server_state.connections and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not server[0].server_state.connections  # though no kernel takes all of it
+
+
+def test_many_requests_go_through_one_connection_pipelined_or_not(connect: Connect) -> None:
+    connection = connect()
+    for _ in range(50):
+        connection.sendall(GET)
+        answer(connection)
+    connection.sendall(GET * 20 + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert rest(connection).count(b"HTTP/1.1 200 ") == 21
+
+
+def test_a_head_that_is_too_large_is_a_problem(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall((b"GET / HTTP/1.1\r\nHost: x\r\nA: ").ljust(MAX_HEAD + 1, b"a"))
+    head, body = rest(connection).split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["type"] == "urn:report-qa:problem:headers-too-large"
+
+
+def test_what_is_not_http_is_a_problem(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+    head, body = rest(connection).split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["status"] == 400
+
+
+def test_a_request_without_end_is_cut_off(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    sent = 0
+    with pytest.raises(ConnectionError):
+        while sent < 20 * MAX_REQUEST:
+            connection.sendall(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
+            sent += 0x8000
+    assert sent < 20 * MAX_REQUEST
+
+
+def test_a_request_on_its_way_while_the_service_stops_is_answered() -> None:
+    app = Starlette(routes=[Route("/", small)])
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    with socket.create_connection(listening.getsockname(), timeout=20) as connection:
+        connection.sendall(GET)
+        answer(connection)
+        server.should_exit = True
+        while listening.fileno() >= 0:  # closed at the beginning of the end
+            pass
+        connection.sendall(GET)
+        reply = rest(connection)
+    thread.join()
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in reply
