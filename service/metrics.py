@@ -35,7 +35,7 @@ class Metrics:
         )
         self.refusals = Counter(
             "report_qa_refusals",
-            "Requests refused at the door, by cause: key, rate, origin_rate, overload, body, late, or gone.",
+            "Requests refused at the door, by cause: key, rate, origin_rate, overload, late, gone.",
             ["cause"],
             registry=self.registry,
         )
