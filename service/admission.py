@@ -14,6 +14,7 @@ from service.origins import ANY
 from service.rates import Rates, network
 
 _QUESTIONS = frozenset({"/v1/answer", "/v1/search", "/v1/search/batch"})
+_QUESTION_PATHS = frozenset(path.encode() for path in _QUESTIONS)
 
 
 class Admission:
@@ -70,6 +71,21 @@ class Admission:
         self.charge(scope, 1)
         if path in _QUESTIONS:
             self._lanes.check()
+
+    def shed(self, path: bytes) -> ProblemError | None:
+        """The refusal of a question that there is no room for; None for anything else."""
+        if path not in _QUESTION_PATHS:
+            return None
+        try:
+            self._lanes.check()
+        except ProblemError as refusal:
+            self._metrics.requests.labels(path.decode(), "503").inc()
+            return refusal
+        return None
+
+    def reader(self, origin: str) -> str | None:
+        """What `Access-Control-Allow-Origin` says to a page of an origin, if anything."""
+        return ANY if origin and ANY in self._origins else origin if origin in self._origins else None
 
     def charge(self, scope: Scope, requests: int) -> None:
         """Take from the allowances of whoever sent a request that was admitted.

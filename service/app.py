@@ -61,8 +61,8 @@ def create_app(
     admission = Admission(line, metrics, keys, origins, rates, origin_rates)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+        yield {"admission": admission}  # for service/connection.py
         shelf.close()
 
     app = FastAPI(

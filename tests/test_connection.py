@@ -2,7 +2,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
@@ -11,7 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from service.admission import Admission
 from service.connection import MAX_HEAD, MAX_REQUEST, Connection
+from service.lanes import Lanes
+from service.metrics import Metrics
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = b" " * 20_000_000
@@ -26,9 +30,22 @@ async def large(request: Request) -> Response:
     return Response(LARGE)
 
 
+@asynccontextmanager
+async def full(app: Starlette) -> AsyncIterator[dict[str, object]]:
+    """No lane has room for a question, ever."""
+    metrics = Metrics()
+    lanes = Lanes(1, -1.0, metrics)
+    yield {"admission": Admission(lanes, metrics, origins=("https://a.example.org",))}
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[uvicorn.Server, int]]:
-    app = Starlette(routes=[Route("/", small, methods=["GET", "POST"]), Route("/large", large)])
+    routes = [
+        Route("/", small, methods=["GET", "POST"]),
+        Route("/large", large),
+        Route("/v1/answer", small, methods=["POST", "OPTIONS"]),
+    ]
+    app = Starlette(routes=routes, lifespan=full)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, http=Connection, ws="none", log_level="critical")
     server = uvicorn.Server(config)
@@ -134,6 +151,65 @@ def test_a_head_that_is_too_large_is_a_problem(connect: Connect) -> None:
     assert head.startswith(b"HTTP/1.1 431 ")
     assert b"application/problem+json" in head
     assert json.loads(body)["type"] == "urn:report-qa:problem:headers-too-large"
+
+
+def ask(path: str, headers: str = "", method: str = "POST") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 3\r\n\r\n[1]".encode()
+
+
+def test_a_question_without_room_is_refused_before_it_is_read_and_the_connection_goes_on(
+    connect: Connect,
+) -> None:
+    connection = connect()
+    for number in range(3):
+        head, _, _ = ask("/v1/answer?a=b", f"X-Number: {number}\r\n").partition(b"[1]")
+        connection.sendall(head)
+        reply = connection.recv(65_536)
+        assert reply.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(reply.partition(b"\r\n\r\n")[2])["type"] == "urn:report-qa:problem:unavailable"
+        assert b"Retry-After: 1" in reply
+        connection.sendall(b"[1]" + GET)
+        assert answer(connection).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("origin", "readable"), [("https://a.example.org", True), ("https://b.example.org", False), ("", False)]
+)
+def test_a_page_of_a_listed_site_can_read_that_there_is_no_room(
+    connect: Connect, origin: str, readable: bool
+) -> None:
+    connection = connect()
+    connection.sendall(ask("/v1/answer", f"Origin: {origin}\r\n"))
+    reply = connection.recv(65_536)
+    assert (f"Access-Control-Allow-Origin: {origin}\r\n".encode() in reply) is readable
+    assert (b"Access-Control-Allow-Origin" in reply) is readable
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ask("/v1/answer", method="OPTIONS"),
+        ask("/v1/answer", "Expect: 100-continue\r\n"),
+        ask("/"),
+    ],
+)
+def test_whatever_else_is_for_the_application(connect: Connect, request_: bytes) -> None:
+    connection = connect()
+    connection.sendall(request_)
+    assert b"HTTP/1.1 200 " in answer(connection)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_the_body_of_a_refused_question_is_not_waited_for(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(ask("/v1/answer")[:-1])
+    assert rest(connection).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_client_that_keeps_no_connection_is_closed_after_a_refusal(connect: Connect) -> None:
+    connection = connect()
+    connection.sendall(ask("/v1/answer", "Connection: close\r\n"))
+    assert rest(connection).startswith(b"HTTP/1.1 503 ")
 
 
 def test_what_is_not_http_is_a_problem(connect: Connect) -> None:
