@@ -66,6 +66,8 @@ class Admission:
                 "no good key; send 'Authorization: Bearer KEY', or ask from a page of a site that is listed",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        if key:
+            self._metrics.keys.labels(key).inc()
         client = f"key {key}" if key else network(scope["client"][0] if scope.get("client") else "")
         scope["state"] |= {"key": key, "payers": (client, None if key else origin)}
         self.charge(scope, 1)

@@ -69,6 +69,10 @@ def create_app(
         title="report-qa",
         version="0.1.0",
         summary="Answers questions about a report by quoting it, with the exact place of every quote.",
+        description=(
+            "Where the service has keys, a server sends `Authorization: Bearer KEY` to the routes under /v1; "
+            "a page of a listed site is admitted by its `Origin`. 429 and 503 come with `Retry-After`."
+        ),
         docs_url=None,  # service/reference.py has a page that asks no third party
         redoc_url=None,
         redirect_slashes=False,

@@ -3,6 +3,7 @@
 A request's line says what was asked for, how it ended and how long it took, and nothing of what the
 question says: its length, and a hash by which repetitions within one run of the service are seen. The
 hash is keyed with random bits that die with the process, so that no list of likely questions can undo it.
+A question that service/connection.py refuses for want of room is counted, not logged.
 """
 
 import hashlib

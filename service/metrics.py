@@ -33,6 +33,9 @@ class Metrics:
         self.answers = Counter(
             "report_qa_answers", "Answers by outcome.", ["outcome"], registry=self.registry
         )
+        self.keys = Counter(
+            "report_qa_key_requests", "Requests by name of their API key.", ["key"], registry=self.registry
+        )
         self.refusals = Counter(
             "report_qa_refusals",
             "Requests refused at the door, by cause: key, rate, origin_rate, overload, late, gone.",

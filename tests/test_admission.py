@@ -72,7 +72,9 @@ def test_health_and_pages_need_no_key(locked: TestClient, path: str) -> None:
 def test_the_key_is_nowhere_but_in_the_request(locked: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG"):
         reply = locked.post("/v1/answer", json=ASKED, headers=BEARER)
-        assert KEY not in reply.text + str(reply.headers) + locked.get("/metrics").text
+        metrics = locked.get("/metrics").text
+        assert KEY not in reply.text + str(reply.headers) + metrics
+        assert 'report_qa_key_requests_total{key="archive"}' in metrics
     (line,) = (fields(record) for record in caplog.records if fields(record).get("route") == "/v1/answer")
     assert line["key"] == "archive"
     assert KEY not in caplog.text + str(line)
