@@ -3,7 +3,8 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -11,8 +12,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from indexer.bundle import Bundle
 from service.admission import Admission
+from service.answer import Answerer
+from service.app import create_app
 from service.connection import MAX_HEAD, MAX_REQUEST, Connection
 from service.lanes import Lanes
 from service.metrics import Metrics
@@ -38,6 +43,22 @@ async def full(app: Starlette) -> AsyncIterator[dict[str, object]]:
     yield {"admission": Admission(lanes, metrics, origins=("https://a.example.org",))}
 
 
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[tuple[uvicorn.Server, int, socket.socket]]:
+    """An application behind real connections: its server, port and listening socket."""
+    config = uvicorn.Config(app, http=Connection, ws="none", log_level="critical")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield server, port, listening
+        server.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[uvicorn.Server, int]]:
     routes = [
@@ -45,18 +66,8 @@ def server() -> Iterator[tuple[uvicorn.Server, int]]:
         Route("/large", large),
         Route("/v1/answer", small, methods=["POST", "OPTIONS"]),
     ]
-    app = Starlette(routes=routes, lifespan=full)
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=Connection, ws="none", log_level="critical")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server, listening.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    with serving(Starlette(routes=routes, lifespan=full)) as (server, port, _):
+        yield server, port
 
 
 @pytest.fixture
@@ -232,12 +243,10 @@ def test_a_request_without_end_is_cut_off(connect: Connect) -> None:
 
 
 def test_a_request_on_its_way_while_the_service_stops_is_answered() -> None:
-    app = Starlette(routes=[Route("/", small)])
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Connection, ws="none", log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    with socket.create_connection(listening.getsockname(), timeout=20) as connection:
+    with (
+        serving(Starlette(routes=[Route("/", small)])) as (server, port, listening),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+    ):
         connection.sendall(GET)
         answer(connection)
         server.should_exit = True
@@ -245,6 +254,46 @@ def test_a_request_on_its_way_while_the_service_stops_is_answered() -> None:
             pass
         connection.sendall(GET)
         reply = rest(connection)
-    thread.join()
     assert reply.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in reply
+
+
+def test_who_hangs_up_before_a_lane_is_free_is_not_answered(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    computed: list[str] = []
+    answers = Answerer.search
+
+    def slow(self: Answerer, question: str, *more: Any) -> Any:
+        begun.release()
+        go_on.wait()
+        computed.append(question)
+        return answers(self, question, *more)
+
+    monkeypatch.setattr(Answerer, "search", slow)
+    with serving(create_app(bundle, queue_limit=60.0)) as (_, port, _), ExitStack() as held:
+        connections = {
+            word: held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            for word in ("first", "second", "third", "watch")
+        }
+
+        def metric(name: str) -> float:
+            connections["watch"].sendall(GET.replace(b"/ ", b"/metrics ", 1))
+            reply = b""
+            while f"\n{name} ".encode() not in reply:
+                reply += connections["watch"].recv(1_000_000)
+            return float(reply.partition(f"\n{name} ".encode())[2].split(b"\n")[0])
+
+        for number, word in enumerate(("first", "second", "third"), start=1):
+            connections[word].sendall(GET.replace(b"/ ", f"/v1/search?q={word} ".encode(), 1))
+            while metric("report_qa_questions_in_hand") < number:
+                pass
+        begun.acquire()
+        connections["second"].close()
+        while metric("report_qa_questions_in_hand") > 2:
+            pass
+        go_on.set()
+        for word in ("first", "third"):
+            assert connections[word].recv(65_536).startswith(b"HTTP/1.1 200 ")
+    assert computed == ["first", "third"]
