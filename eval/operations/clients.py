@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+TICK = 0.005
+"""Seconds between two moments at which an open loop sends: as often as it must, as seldom as it can."""
 LOST = 0
 """Status of a request whose connection was closed instead of an answer."""
 
@@ -138,7 +140,7 @@ async def open_loop(
                 sent += 1
             else:
                 unsent += 1
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(TICK)
     await asyncio.gather(*tasks)
     for client in free:
         client.close()

@@ -25,6 +25,8 @@ class Overload:
     refused: Sequence[float]
     lost: int
     unsent: int
+    clients: float
+    """What the clients themselves took of the machine, in cores."""
     health: Sequence[float]
     memory: tuple[float, float, float]
     """Before, at most meanwhile, after."""
@@ -68,12 +70,12 @@ async def _measure(
             health.append(reply.seconds * 1_000 if reply.status == 200 else float("inf"))
             most = max(most, service.memory())
             number += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         client.close()
 
     watching = asyncio.create_task(watch())
     say(f"offering {times * peak:.0f} questions a second for {seconds:.0f} s")
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     replies, unsent = await open_loop(*where, requests, times * peak, _CLIENTS, seconds)
     took = time.perf_counter() - start
     done.set()
@@ -86,6 +88,7 @@ async def _measure(
         refused=_times(replies, 503),
         lost=sum(reply.status not in {200, 503} for reply in replies),
         unsent=unsent,
+        clients=(time.process_time() - busy) / took,
         health=sorted(health),
         memory=(before, most, service.memory()),
     )
@@ -103,6 +106,7 @@ def table(found: Overload) -> str:
         ("refused: median, 99 % (ms)", _two(found.refused), "median < 10"),
         ("neither answered nor refused", str(found.lost), "0"),
         ("not sent, every connection waiting", str(found.unsent), ""),
+        ("taken from the machine by the clients themselves (cores)", f"{found.clients:.2f}", ""),
         ("health, metrics, files: median, worst (ms)", _two(found.health, 1.0), "worst < 50"),
         ("memory before, at most, after (MB)", f"{before:.1f}, {most:.1f}, {after:.1f}", "flat"),
     ]
