@@ -49,6 +49,10 @@ eval: bundle ## measure the answers on eval/questions/
 gate: bundle ## compare the answers with eval/baseline.json; fails if they got worse
 	@$(RUN) eval gate $(ARGS)
 
+soak: bundle ## 200,000 questions from 64 clients, then ten times what it can answer (half an hour)
+	@$(RUN) eval soak --markdown eval/results/soak.md $(ARGS)
+	@$(RUN) eval overload --markdown eval/results/overload.md
+
 test: lint ## lint, types, then every test
 	@$(RUN) pytest $(ARGS)
 
@@ -89,7 +93,7 @@ widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate test fuzz lint format lock licences sbom audit widget clean
+.PHONY: help serve bundle eval gate soak test fuzz lint format lock licences sbom audit widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 

@@ -79,6 +79,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=0, help="(%(default)s)")
         command.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
 
+    overload = commands.add_parser("overload", help="offer a service more than it can answer")
+    overload.add_argument("--seconds", type=float, default=60.0, help="(%(default)s)")
+    overload.add_argument("--times", type=float, default=10.0, help="its capacity (%(default)s)")
+    overload.add_argument("--lanes", type=int, help="of the service (CPU cores)")
+    soak = commands.add_parser("soak", help="ask a service for long, from many clients")
+    soak.add_argument("--asked", type=int, default=200_000, help="questions (%(default)s)")
+    soak.add_argument("--clients", type=int, default=64, help="at once (%(default)s)")
+    for command in (overload, soak):
+        command.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+
     for command in (run, gate, accept):
         command.add_argument("--url", help="ask the service at this address instead of the bundle")
     for command in (gate, accept):
@@ -88,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
         for form in ("json", "junit", "markdown", "html"):
             command.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write it as {form} there")
         command.add_argument("--trec", type=Path, metavar="FOLDER", help="write TREC run and qrels there")
-    for command in (run, gate, accept, questions, calibrate, mutations):
+    for command in (run, gate, accept, questions, calibrate, mutations, overload, soak):
         command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
         command.add_argument("--questions", type=Path, default=QUESTIONS, help="(%(default)s)")
     return parser

@@ -185,6 +185,30 @@ def bench(options: Options) -> int:
     return 0
 
 
+def overload(options: Options) -> int:
+    """Offer a service more than it can answer, and tell what it did; 0 whatever came out."""
+    from eval.operations.overload import measure, table
+
+    asked = load_questions(options.questions, _texts(open_bundle(options.bundle)))
+    texts = [question.question for question in asked if not question.history]
+    found = measure(options.bundle, texts, options.seconds, options.times, _say, options.lanes)
+    _report(
+        options, f"Overload: {options.times:g} times its capacity for {options.seconds:g} s", table(found)
+    )
+    return 0
+
+
+def soak(options: Options) -> int:
+    """Ask a service for long from many clients; 1 if any answer was wrong."""
+    from eval.operations.soak import measure, table
+
+    texts = _texts(open_bundle(options.bundle))
+    asked = load_questions(options.questions, texts)
+    found = measure(options.bundle, asked, texts, options.asked, options.clients, _say)
+    _report(options, f"Soak: {options.asked} questions from {options.clients} clients", table(found))
+    return 0 if found.sound else 1
+
+
 def _report(options: Options, title: str, body: str) -> None:
     """Print a table, and write it with what is needed to make it again."""
     print(body)

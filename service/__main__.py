@@ -1,4 +1,4 @@
-"""The command line: `report-qa ask|serve|index|eval`. Arguments and printing only."""
+"""The command line: `report-qa ask|serve|keys|index|eval`. Arguments and printing only."""
 
 import argparse
 import contextlib
@@ -50,7 +50,7 @@ def _run(given: list[str]) -> int:
     from service.settings import SettingsError
 
     try:
-        return _ask(options) if options.command == "ask" else _serve(options)
+        return _COMMANDS[options.command](options)
     except (BundleError, SettingsError, UnknownDocumentError, UsageError) as error:
         print(f"report-qa {options.command}: {error}", file=sys.stderr)
         return 1
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="report-qa",
         description="Answers questions about a report by quoting it, with the exact place of every quote.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="ask|serve|index|eval")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="ask|serve|keys|index|eval")
     ask = commands.add_parser(
         "ask",
         help="answer one question, without a server",
@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--bundle", type=Path, help=f"the bundle (REPORT_QA_BUNDLE, or {DEFAULT_BUNDLE})"
         )
+    keys = commands.add_parser("keys", help="make an API key").add_subparsers(
+        dest="what", required=True, metavar="new"
+    )
+    new = keys.add_parser("new", help="show a new key once, on stderr; print the line that makes it good")
+    new.add_argument("name", help="what logs and metrics call its holder")
     commands.add_parser("index", help="build, publish, roll back, verify or show the bundle")
     commands.add_parser("eval", help="measure the answers on known questions")
     return parser
@@ -133,15 +138,30 @@ def _serve(options: argparse.Namespace) -> int:
 
     from indexer.bundle import open_bundle
     from service.app import create_app
+    from service.connection import Connection
     from service.feedback import FeedbackLog
+    from service.log import logging_to
+    from service.rates import Rates
     from service.settings import Settings
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
     feedback = FeedbackLog(settings.feedback) if settings.feedback else None
+    path = options.bundle or settings.bundle
     with _listen(options.host, options.port) as listening:
-        bundle = open_bundle(options.bundle or settings.bundle)
-        app = create_app(bundle, settings.lanes, settings.origins, feedback)
+        bundle = open_bundle(path)
+        app = create_app(
+            bundle,
+            settings.lanes,
+            settings.origins,
+            feedback,
+            queue_limit=settings.queue_ms / 1_000,
+            keys=settings.keys,
+            rates=Rates(settings.rate) if settings.rate else None,
+            origin_rates=Rates(settings.origin_rate) if settings.origin_rate else None,
+            log_questions=settings.log_questions,
+            follow=path,
+        )
         host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{host}:{listening.getsockname()[1]}"
         print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)
@@ -151,9 +171,20 @@ def _serve(options: argparse.Namespace) -> int:
             file=sys.stderr,
             flush=True,
         )
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=5,
+        )
         # uvicorn finishes what it is at, then raises again the signal that stopped it.
-        with contextlib.suppress(KeyboardInterrupt):
+        with logging_to(sys.stdout), contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     return 0
 
@@ -165,6 +196,23 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise UsageError(f"cannot listen on {host} port {port}: {error}; name another --port") from None
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from service.keys import new_key
+
+    try:
+        key, line = new_key(options.name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    print(
+        f"The key, shown this once: {key}\nThe line for the file that REPORT_QA_KEYS names:", file=sys.stderr
+    )
+    print(line)
+    return 0
+
+
+_COMMANDS = {"ask": _ask, "serve": _serve, "keys": _keys}
 
 
 if __name__ == "__main__":

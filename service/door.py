@@ -1,51 +1,39 @@
-"""What every request passes: it gets an id, its body is bounded and typed, its outcome is counted."""
+"""What every request passes: it gets an id, is admitted, its body bounded, its outcome counted and logged."""
 
+import asyncio
 import logging
 import re
 import time
 import uuid
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.admission import Admission
 from service.errors import ProblemError, problem_response
+from service.log import REQUESTS
+from service.metrics import Metrics
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body."""
+BODY_SECONDS = 10.0
+"""In which a request body must have arrived."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger("report_qa")
 
 
-class Metrics:
-    """What is counted; one registry for each app, so that two apps in a process do not mix."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "report_qa_requests",
-            "Requests by route and status.",
-            ["route", "status"],
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "report_qa_request_seconds",
-            "Time from the request's first byte to the response's last.",
-            ["route"],
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-            registry=self.registry,
-        )
-        self.answers = Counter(
-            "report_qa_answers", "Answers by outcome.", ["outcome"], registry=self.registry
-        )
-
-
 class Door:
-    """The outermost ASGI application: every request goes in and out here."""
+    """The outermost ASGI application: every request goes in and out here.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Routes find in the request's state its `request_id`, and a dictionary `log` to put into what the log
+    should tell beside what Door knows.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, admission: Admission) -> None:
         self._app = app
         self._metrics = metrics
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,7 +43,8 @@ class Door:
         headers = Headers(scope=scope)
         given = headers.get("X-Request-Id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        log: dict[str, Any] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, log=log)
         bodiless = scope["method"] == "HEAD"
         if bodiless:  # is answered as its GET is; a copy, since the server looks at its own scope later
             scope = {**scope, "method": "GET"}
@@ -74,7 +63,8 @@ class Door:
             await send(message)
 
         try:
-            receive = await _bounded_body(scope["method"], headers, receive)
+            self._admission.admit(scope, headers)
+            receive = await self._bounded_body(scope["method"], headers, receive)
             await self._app(scope, receive, reply)
         except ProblemError as error:
             await problem_response(error, request_id)(scope, receive, reply)
@@ -86,11 +76,36 @@ class Door:
             await problem_response(failure, request_id)(scope, receive, reply)
         finally:
             route = getattr(scope.get("route"), "path", "none")
+            took = time.perf_counter() - start
             self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
+            self._metrics.seconds.labels(route).observe(took)
+            line = {
+                "request_id": request_id,
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "took_ms": round(took * 1_000, 3),
+                "key": scope["state"].get("key"),
+                **log,
+            }
+            REQUESTS.info("", extra={"fields": line})
+
+    async def _bounded_body(self, method: str, headers: Headers, receive: Receive) -> Receive:
+        """Read the body; see `_read_body`.
+
+        Raises:
+            ProblemError: 408 if it does not arrive in time, or what `_read_body` raises.
+        """
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _read_body(method, headers, receive)
+        except TimeoutError:
+            self._metrics.refusals.labels("late").inc()
+            detail = f"the body has not arrived in {BODY_SECONDS:.0f} s; send it at once"
+            raise ProblemError(408, detail, headers={"Connection": "close"}) from None
 
 
-async def _bounded_body(method: str, headers: Headers, receive: Receive) -> Receive:
+async def _read_body(method: str, headers: Headers, receive: Receive) -> Receive:
     """Read the body before anything parses it, at most MAX_BODY bytes; hand it on as one message."""
     if method not in {"POST", "PUT", "PATCH"}:
         return receive

@@ -6,23 +6,16 @@ address, no browser, no cookie; what looks like an address inside the words is b
 
 import json
 import os
-import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from service.redaction import without_addresses
+
 ROTATE_AT = 4 * 1024 * 1024
 """Bytes at which the file is set aside under a number and a new one is begun."""
-
-_ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail
-    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
-    r"|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}:?[0-9a-f]{1,4}(?![\w:])"  # IPv6
-    r"|\+\d[\d ().-]{7,}\d",  # telephone
-    re.I,
-)
 
 
 class FeedbackLog:
@@ -81,7 +74,7 @@ def feedback_files(path: Path) -> list[Path]:
 
 def _without_addresses(value: Any) -> Any:
     if isinstance(value, str):
-        return _ADDRESS.sub("[address]", value)
+        return without_addresses(value)
     if isinstance(value, Mapping):
         return {name: _without_addresses(item) for name, item in value.items()}
     if isinstance(value, list):

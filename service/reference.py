@@ -30,6 +30,7 @@ def reference_page(api: Schema, stylesheet: str) -> str:
     return _PAGE.format(
         title=f"{escape(info['title'])} {escape(info['version'])}",
         summary=escape(info["summary"]),
+        description=_prose(info.get("description", "")),
         stylesheet=escape(stylesheet, quote=True),
         contents=contents,
         body=body,
@@ -111,6 +112,7 @@ _PAGE = """<!doctype html>
 <main class="sheet">
 <h1>{title}</h1>
 <p>{summary} The whole contract, for programs: <a href="/openapi.json">OpenAPI</a>.</p>
+<p>{description}</p>
 <nav aria-label="Routes"><ul>{contents}</ul></nav>
 {body}
 </main>

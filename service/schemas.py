@@ -470,7 +470,8 @@ class IndexResponse(BaseModel):
 class Health(BaseModel):
     """The state of the service."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok", "degraded"] = "ok"
+    detail: Annotated[str | None, Field(description="What is degraded.")] = None
 
 
 def _citations(citations: Sequence[Citation]) -> tuple[list[CitationBody], Mapping[Citation, int]]:

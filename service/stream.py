@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from service.errors import ProblemError, problem
@@ -24,8 +23,8 @@ def wants_stream(accept: str) -> bool:
     return accept.split(",")[0].partition(";")[0].strip().lower() == EVENT_STREAM
 
 
-def stream(answer: Awaitable[BaseModel], request_id: str) -> StreamingResponse:
-    """The response that streams an answer; a problem on the way is its last event."""
+def stream(answer: Awaitable[str], request_id: str) -> StreamingResponse:
+    """The response that streams an answer, one line of JSON; a problem on the way is its last event."""
     return StreamingResponse(
         _events(answer, request_id),
         media_type=EVENT_STREAM,
@@ -33,23 +32,27 @@ def stream(answer: Awaitable[BaseModel], request_id: str) -> StreamingResponse:
     )
 
 
-async def _events(answer: Awaitable[BaseModel], request_id: str) -> AsyncIterator[str]:
+async def _events(answer: Awaitable[str], request_id: str) -> AsyncIterator[str]:
     task = asyncio.ensure_future(answer)
     try:
-        yield _event("accepted", {"request_id": request_id})
+        yield _event("accepted", _line({"request_id": request_id}))
         while not (await asyncio.wait({task}, timeout=_STILL_HERE))[0]:
             yield ": still reading\n\n"
         try:
-            yield _event("answer", (await task).model_dump(mode="json"))
+            yield _event("answer", await task)
         except ProblemError as error:
-            yield _event("error", problem(error, request_id))
+            yield _event("error", _line(problem(error, request_id)))
         except Exception:
             failure = ProblemError(500, f"the request failed; the log tells why, under {request_id}")
-            yield _event("error", problem(failure, request_id))
+            yield _event("error", _line(problem(failure, request_id)))
             raise
     finally:
         task.cancel()  # the visitor has stopped, or left
 
 
-def _event(name: str, data: Mapping[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _event(name: str, data: str) -> str:
+    return f"event: {name}\ndata: {data}\n\n"
+
+
+def _line(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)

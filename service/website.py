@@ -1,17 +1,16 @@
 """What a visitor's browser fetches: the demo page, the reader pages, the widget and what they are made of."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
-from indexer.bundle import Bundle, BundledDocument
 from service.assets import asset_response, read_assets
 from service.errors import ProblemError
 from service.pages import home_page, reader_page
 from service.reference import reference_page
+from service.served import Shelf
 
 _STATIC = Path(__file__).parent / "static"
 # No script or style but our own files; and no string becomes HTML but by the widget's own template library.
@@ -25,8 +24,8 @@ _POLICY = {
 }
 
 
-def add_website(app: FastAPI, bundle: Bundle, document: Callable[[str], BundledDocument]) -> None:
-    """Add the routes for browsers. `document` finds a report by id, or raises the problem."""
+def add_website(app: FastAPI, shelf: Shelf) -> None:
+    """Add the routes for browsers."""
     assets = read_assets(_STATIC)
     links = {name: asset.url for name, asset in assets.items()}
     links["widget.js"] = (
@@ -35,12 +34,14 @@ def add_website(app: FastAPI, bundle: Bundle, document: Callable[[str], BundledD
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> Response:
+        bundle = shelf.now.bundle
         return _page(home_page(list(bundle.documents.values()), str(request.base_url), links), request)
 
     @app.get("/reports/{document_id}", include_in_schema=False)
     async def report(document_id: str, request: Request) -> Response:
-        found = document(document_id)
-        passages = [item for item in bundle.passages if item.document_id == document_id]
+        current = shelf.now
+        found = current.document(document_id)
+        passages = [item for item in current.bundle.passages if item.document_id == document_id]
         return _page(reader_page(found, passages, links), request)
 
     @app.get("/docs", include_in_schema=False)

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -5,11 +6,15 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from indexer.bundle import Bundle
 from service.answer import Answerer
 from service.app import create_app
 from service.door import MAX_BODY
+from service.keys import Keys
+from service.lanes import Lanes
+from service.rates import Rates
 from service.schemas import MAX_LIMIT, MAX_QUESTION
 
 Json = dict[str, Any]
@@ -430,6 +435,8 @@ def bad(openapi: Json, method: str, path: str, operation: Json, status: int) -> 
     request = good(openapi, method, path, operation)
     if (method, path, status) in SPECIAL:
         return request | SPECIAL[method, path, status]
+    if method == "GET" and status in {401, 429, 503}:
+        return request
     if method == "GET" and status == 404:
         return request | {"url": path.format(document_id="nope", passage_id="nope")}
     body = request.pop("json")
@@ -439,7 +446,7 @@ def bad(openapi: Json, method: str, path: str, operation: Json, status: int) -> 
         413: {"content": b" " * (MAX_BODY + 1), "headers": JSON},
         415: {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
         422: {"json": body | {"unheard-of": 1}},
-        503: {"json": body},
+        **{refused: {"json": body} for refused in (401, 408, 429, 503)},
     }
     return request | wrong[status]
 
@@ -448,11 +455,28 @@ def documented(operation: Json) -> set[int]:
     return {int(status) for status in operation["responses"] if status != "default" and status[0] != "2"}
 
 
-def test_every_documented_error_happens(client: TestClient, openapi: Json, bundle: Bundle) -> None:
-    without_feedback = TestClient(create_app(bundle))
+def test_every_documented_error_happens(
+    client: TestClient, openapi: Json, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled = create_app(bundle)
+
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        await stalled(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]
+
+    used_up = Rates(1, clock=lambda: 0.0)
+    used_up.take("testclient")
+    locked = Keys({"server": "0" * 64})
+    services = {  # by what they refuse for
+        401: TestClient(create_app(bundle, keys=locked)),
+        408: TestClient(never),
+        429: TestClient(create_app(bundle, rates=used_up)),
+        503: TestClient(create_app(bundle, queue_limit=-1.0)),  # and keeps no feedback
+    }
+    monkeypatch.setattr("service.door.BODY_SECONDS", 0.0)
+    monkeypatch.setattr(Lanes, "stuck", lambda _: True)
     for method, path, operation in operations(openapi):
         for status in documented(operation):
-            asked = without_feedback if status == 503 else client
+            asked = services.get(status, client)
             reply = asked.request(method, **bad(openapi, method, path, operation, status))
             assert reply.status_code == status, f"{method} {path} documents {status}: {reply.text}"
             if status >= 400:

@@ -1,7 +1,6 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -11,7 +10,10 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message, Scope
 
-from service.door import MAX_BODY, Door, Metrics
+from service.admission import Admission
+from service.door import MAX_BODY, Door
+from service.lanes import Lanes
+from service.metrics import Metrics
 
 JSON = {"Content-Type": "application/json"}
 
@@ -28,10 +30,16 @@ async def broken(request: Request) -> StreamingResponse:
     return StreamingResponse(half())
 
 
+ROUTES = [Route("/echo", echo, methods=["GET", "POST"]), Route("/broken", broken)]
+
+
+def door(metrics: Metrics) -> Door:
+    return Door(Starlette(routes=ROUTES), metrics, Admission(Lanes(1, 1.0, metrics), metrics))
+
+
 @pytest.fixture
 def client() -> TestClient:
-    routes = [Route("/echo", echo, methods=["GET", "POST"]), Route("/broken", broken)]
-    return TestClient(Door(Starlette(routes=routes), Metrics()))
+    return TestClient(door(Metrics()))
 
 
 # --- request id ---
@@ -98,8 +106,7 @@ def served(scope: Scope, incoming: Iterator[Message]) -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    app: Any = Starlette(routes=[Route("/echo", echo, methods=["GET", "POST"])])
-    asyncio.run(Door(app, Metrics())(scope, receive, send))
+    asyncio.run(door(Metrics())(scope, receive, send))
     return sent
 
 
@@ -123,6 +130,27 @@ def test_a_body_announced_as_too_large_is_not_read_at_all() -> None:
 
     headers = {**JSON, "Content-Length": str(MAX_BODY + 1)}
     assert served(scope("POST", headers), untouched())[0]["status"] == 413
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def wait() -> list[Message]:
+        sent: list[Message] = []
+        first: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+        async def receive() -> Message:
+            return first.pop() if first else await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await door(Metrics())(scope("POST", JSON), receive, send)
+        return sent
+
+    monkeypatch.setattr("service.door.BODY_SECONDS", 0.0)
+    start, body = asyncio.run(wait())
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert b"urn:report-qa:problem:late" in body["body"]
 
 
 # --- HEAD ---

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from indexer.bundle import Bundle
 from service.__main__ import SILENT, main
+from service.keys import Keys
 
 ROOT = Path(__file__).parents[1]
 WAGNER = "How much did Wagner cost Mali each month?"
@@ -113,7 +114,7 @@ def test_without_a_bundle_every_command_names_the_remedy(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], ["ask", "serve", "index", "eval"]),
+        ([], ["ask", "serve", "keys", "index", "eval"]),
         (["ask"], ["question", "--json", "--limit", "--document", "--bundle", "Exit status 3"]),
         (["serve"], ["--host", "--port", "--bundle", "REPORT_QA_BUNDLE"]),
         (["index"], ["build", "verify", "show"]),
@@ -175,3 +176,16 @@ def test_an_interrupted_command_leaves_no_traceback(
     monkeypatch.setattr("indexer.bundle.open_bundle", interrupt)
     assert main(["ask", WAGNER, *at]) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_a_new_key_is_shown_once_and_only_its_hash_is_printed_for_the_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["keys", "new", "archive"]) == 0
+    out, err = capsys.readouterr()
+    (tmp_path / "keys").write_text(out)
+    (key,) = re.findall(r"rqa_\S+", err)
+    assert Keys.read(tmp_path / "keys").name(key) == "archive"
+    assert key not in out
+    assert main(["keys", "new", "no name"]) == 1
+    assert "is no name for a key" in one_line(capsys.readouterr().err, "keys")

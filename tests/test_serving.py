@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -55,10 +56,18 @@ print(json.dumps({"answer": json.loads(sent[1]["body"]), "loaded": loaded}))
 
 
 @contextmanager
-def serving(bundle_path: Path, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A real service on a port that is free; its process and address."""
+def serving(
+    bundle_path: Path, folder: Path, *options: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A real service on a port that is free; its process and address. Its log is FOLDER/log."""
     command = [*SERVICE, "serve", "--port", "0", "--bundle", str(bundle_path), *options]
-    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+    environment = ENVIRONMENT | variables
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stderr
         try:
             first = process.stderr.readline()
@@ -121,6 +130,91 @@ def test_a_service_answers_and_stops_when_told_to(
         assert "failed" not in rest
 
 
+def test_what_was_accepted_is_answered_though_the_service_is_told_to_stop(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    body = json.dumps({"query": WAGNER}).encode()
+    length = f"Content-Length: {len(body)}\r\n\r\n".encode()
+    request = b"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + length + body
+    with serving(bundle_path, tmp_path, REPORT_QA_LANES="1", REPORT_QA_QUEUE_MS="60000") as (
+        process,
+        address,
+    ):
+        host, port = address.removeprefix("http://").split(":")
+        clients = [socket.create_connection((host, int(port))) for _ in range(60)]
+        for client in clients:
+            client.sendall(request)
+        while seen(address) < 60:
+            pass
+        process.send_signal(signal.SIGTERM)
+        replies = [whole(client) for client in clients]
+        _, rest = process.communicate()
+    assert [reply.partition(b"\r\n")[0] for reply in replies] == [b"HTTP/1.1 200 OK"] * 60
+    assert all(b"$10 million per month" in reply and reply.endswith(b"}") for reply in replies)
+    assert (process.returncode, rest.count("Traceback")) == (0, 0)
+    assert (tmp_path / "log").read_text().count('"/v1/answer"') == 60
+
+
+def seen(address: str) -> float:
+    """Questions that the service has read, answered or not."""
+    with urlopen(f"{address}/metrics") as reply:
+        counted = r'^report_qa_(?:questions_in_hand|requests_total\{route="/v1/answer",status="200"\}) (.+)$'
+        return sum(map(float, re.findall(counted, reply.read().decode(), re.M)))
+
+
+def whole(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    with connection:
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_the_log_is_a_line_of_json_a_request_without_the_question(bundle_path: Path, tmp_path: Path) -> None:
+    with serving(bundle_path, tmp_path) as (process, address):
+        for query in (WAGNER, WAGNER, "give me a recipe for onion soup"):
+            post(f"{address}/v1/answer", {"query": query})
+        process.terminate()
+        process.communicate()
+    text = (tmp_path / "log").read_text()
+    first, second, soup = map(json.loads, text.splitlines())
+    assert (first["route"], first["status"], first["outcome"], soup["outcome"]) == (
+        *("/v1/answer", 200, "answered", "off_topic"),
+    )
+    assert first["question_length"] == len(WAGNER)
+    assert first["took_ms"] > 0
+    assert first["question_hash"] == second["question_hash"] != soup["question_hash"]
+    assert first["request_id"] != second["request_id"]
+    assert not any(word in text for word in ("Wagner", "onion", "127.0.0.1"))
+
+
+def test_whose_address_counts_is_told_by_a_proxy_that_is_trusted(bundle_path: Path, tmp_path: Path) -> None:
+    with serving(
+        bundle_path, tmp_path, REPORT_QA_RATE="2", REPORT_QA_TRUSTED_PROXIES="127.0.0.0/8, 10.0.0.0/8"
+    ) as (_, address):
+        found = []
+        for forwarded in ("192.0.2.1", "192.0.2.9, 192.0.2.1, 10.0.0.7", "192.0.2.1, 192.0.2.2", "192.0.2.1"):
+            try:
+                with urlopen(Request(f"{address}/v1/documents", headers={"X-Forwarded-For": forwarded})) as r:
+                    found.append(r.status)
+            except HTTPError as refused:
+                with refused:
+                    found.append(refused.status)
+    assert found == [200, 429, 200, 429]
+
+
+def test_without_a_trusted_proxy_nobody_can_pass_for_another(bundle_path: Path, tmp_path: Path) -> None:
+    with serving(bundle_path, tmp_path, REPORT_QA_RATE="1") as (_, address):
+        asked = [
+            Request(f"{address}/v1/documents", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+            for number in range(2)
+        ]
+        with urlopen(asked[0]):
+            pass
+        with pytest.raises(HTTPError) as refused:
+            urlopen(asked[1])
+        with refused.value:
+            assert refused.value.status == 429
+
+
 def test_a_large_body_is_refused_over_a_real_connection(bundle_path: Path, tmp_path: Path) -> None:
     with serving(bundle_path, tmp_path) as (_, address):
         host, port = address.removeprefix("http://").split(":")
@@ -148,6 +242,7 @@ def test_a_port_that_is_taken_is_one_line(bundle_path: Path, tmp_path: Path) -> 
     [
         ({"REPORT_QA_BUNDLE": "/nowhere/bundle"}, [], "report-qa index build"),
         ({"REPORT_QA_LANES": "many"}, [], "REPORT_QA_LANES"),
+        ({"REPORT_QA_KEYS": "/nowhere/keys"}, [], "REPORT_QA_KEYS"),
         ({}, ["--port", "70000"], "0-65535"),
     ],
 )

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from service import stream as streaming
@@ -12,10 +11,6 @@ from service.errors import ProblemError
 from service.stream import stream, wants_stream
 
 ASKED = {"query": "How much did Wagner cost Mali each month?"}
-
-
-class Reply(BaseModel):
-    text: str
 
 
 def events(text: str) -> list[tuple[str, Any]]:
@@ -60,7 +55,7 @@ def test_a_question_that_is_none_is_refused_before_any_stream(client: TestClient
 
 
 def test_a_problem_on_the_way_is_the_last_event() -> None:
-    async def fail() -> Reply:
+    async def fail() -> str:
         raise ProblemError(503, "not now")
 
     (_, _), (name, body) = events(asyncio.run(_text(stream(fail(), "r1").body_iterator)))
@@ -70,9 +65,9 @@ def test_a_problem_on_the_way_is_the_last_event() -> None:
 def test_comments_keep_a_long_wait_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "_STILL_HERE", 0.01)
 
-    async def slow() -> Reply:
+    async def slow() -> str:
         await asyncio.sleep(0.1)
-        return Reply(text="é")
+        return '{"text":"é"}'
 
     text = asyncio.run(_text(stream(slow(), "r1").body_iterator))
     assert ": still reading\n\n" in text
@@ -82,12 +77,12 @@ def test_comments_keep_a_long_wait_alive(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_visitor_who_leaves_ends_the_work() -> None:
     ended = []
 
-    async def endless() -> Reply:
+    async def endless() -> str:
         try:
             await asyncio.sleep(60)
         finally:
             ended.append(True)
-        return Reply(text="")
+        return "{}"
 
     async def leave() -> None:
         parts: Any = stream(endless(), "r1").body_iterator

@@ -51,3 +51,15 @@ def test_the_demo_page_shows_the_line_that_embeds_the_widget(client: TestClient)
     page = client.get("/", headers={"Host": 'evil"><b>'}).text
     assert "<b>" not in page
     assert "&lt;script type=&quot;module&quot;" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/reports/IF10116", "/docs"])
+def test_a_page_runs_only_our_own_files_and_is_framed_by_nobody_else(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = dict(rule.partition(" ")[::2] for rule in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["frame-ancestors"] == "'self'"
+    assert policy["base-uri"] == policy["form-action"] == "'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert "Set-Cookie" not in headers

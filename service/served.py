@@ -1,0 +1,105 @@
+"""What is served now: an open bundle with what answers from it; and how another takes its place.
+
+A question takes `shelf.now` once and is answered from that to its end, so that no answer is of two bundles.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.bundle import SEAL, Bundle, BundledDocument, BundleError, open_bundle
+from service.answer import Answerer, UnknownDocumentError
+from service.errors import ProblemError
+from service.suggestions import suggestions
+
+EVERY = 1.0
+"""Seconds between two looks at the bundle's path."""
+_AGAIN = 30
+"""Looks after which a bundle that was refused is tried once more."""
+_log = logging.getLogger("report_qa")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One bundle, ready to answer. `starters` are starter questions with the document each is about."""
+
+    bundle: Bundle
+    answerer: Answerer
+    starters: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Served":
+        """Get a bundle ready; that it answers its own starter questions warms it, too."""
+        answerer = Answerer(bundle)
+        return cls(bundle, answerer, tuple(suggestions(answerer)))
+
+    def document(self, document_id: str) -> BundledDocument:
+        """A report by its id.
+
+        Raises:
+            ProblemError: 404 if it is not served.
+        """
+        if document_id not in self.bundle.documents:
+            raise ProblemError(404, str(UnknownDocumentError(document_id, self.bundle.documents)))
+        return self.bundle.documents[document_id]
+
+
+class Shelf:
+    """Holds what is served, and exchanges it when the path that it came from leads to another bundle.
+
+    Args:
+        bundle: What is served first.
+        path: The link to look at; without it nothing is ever exchanged.
+    """
+
+    def __init__(self, bundle: Bundle, path: Path | None = None) -> None:
+        self.now = Served.of(bundle)
+        self.trouble: str | None = None
+        """Why the bundle at the path is not the one that is served, in a line; None if it is."""
+        self._path = path
+        self._refused: str | None = None
+        self._looks = 0
+        self._stop = threading.Event()
+        if path:
+            threading.Thread(target=self._watch, name="shelf", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Look at the path once: serve what is there, if it is another bundle, and sound."""
+        assert self._path
+        try:
+            wanted = _id_at(self._path)
+            if wanted == self.now.bundle.id:
+                self._refused = self.trouble = None
+                return
+            self._looks += 1
+            if wanted == self._refused and self._looks % _AGAIN:
+                return
+            self._refused = wanted
+            found = Served.of(open_bundle(self._path))
+        except Exception as error:  # whatever is wrong with it: what is served goes on
+            trouble = str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
+            if trouble != self.trouble:
+                _log.error("%s is not served, %s goes on: %s", self._path, self.now.bundle.id, trouble)
+            self.trouble = trouble
+            return
+        self.now = found
+        self._refused = self.trouble = None
+        _log.warning("%s is served from now on", found.bundle.id)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(EVERY):
+            self.look()
+
+
+def _id_at(path: Path) -> str:
+    """The id that the bundle at a path claims to have."""
+    try:
+        seal = (path / SEAL).read_text("ascii")
+    except FileNotFoundError:
+        raise BundleError(path, "no bundle", f"a folder with {SEAL}") from None
+    return f"sha256:{seal.partition(' ')[0]}"
