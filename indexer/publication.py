@@ -99,9 +99,10 @@ def staged(link: Path) -> Iterator[Path]:
 
 
 def place(folder: Path, link: Path, bundle_id: str) -> None:
-    """Serve a sealed folder that was staged, and drop what is more than KEPT.
+    """Serve a sealed folder that was staged, and drop those before it that are more than KEPT.
 
-    A crash at any point leaves the link on the bundle before or on this one, both whole.
+    A crash at any point leaves the link on the bundle before or on this one, both whole; only a damaged
+    bundle that is served is removed before the same one takes its place.
     """
     target = _folder(link, bundle_id)
     with _locked(link):
