@@ -147,14 +147,20 @@ def crashes(options: Options) -> int:
     """Kill builds, publishes and rollbacks at random instants; 0 if a whole bundle was served after each."""
     from random import Random
 
-    from eval.operations.crashes import prove, real_yard, small_yard, table
+    from eval.operations.crashes import Trials, failures, kills, real_yard, small_yard, table
 
+    random, trials = Random(options.seed), list[Trials]()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # a trial without permissions is to fail later than here
-        yards = {"small": (small_yard(Path(folder, "small")), options.kills)}
+        small = small_yard(Path(folder, "small"))
+        trials += kills(small, options.kills, random, _say)
+        for each in failures(small, random):
+            _say(each.name)
+            trials.append(each)
         if options.real:
-            yards["real"] = (real_yard(Path(folder, "real"), options.bundle), options.real)
-        trials = prove(yards, Random(options.seed), _say)
+            for each in kills(real_yard(Path(folder, "real"), options.bundle), options.real, random, _say):
+                each.name = f"the real bundle, {each.name}"
+                trials.append(each)
     _report(options, "Crashes", table(trials))
     return 1 if any(each.failures for each in trials) else 0
 

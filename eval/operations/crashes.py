@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -291,25 +291,22 @@ def _judge(yard: Yard, trials: Trials, process: int | None, before: str, status:
         trials.failures.append(str(error))
 
 
-def prove(
-    yards: Mapping[str, tuple[Yard, int]], random: Random, progress: Callable[[str], None]
-) -> list[Trials]:
-    """All trials of each yard, with as many random kills as it says."""
-    found = []
-    for name, (yard, kills) in yards.items():
-        kinds = ("build", "publish", "rollback")
-        for kind in kinds:
-            trials = [killed(yard, kind, kills // len(kinds), random, progress)]
-            trials.append(killed_at_every_step(yard, kind))
-            for error in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO):
-                trials.append(failing_at_every_step(yard, kind, error))
-            trials.append(cut_short(yard, kind, random, max(1, kills // 30)))
-            trials.append(without_permission(yard, kind))
-            for each in trials:
-                each.name = f"{name}, {each.name}"
-                progress(_row(each))
-            found += trials
-    return found
+KINDS = ("build", "publish", "rollback")
+
+
+def kills(yard: Yard, number: int, random: Random, progress: Callable[[str], None]) -> list[Trials]:
+    """Random kills of each kind of action, `number` of them in all that cut one short."""
+    return [killed(yard, kind, -(-number // len(KINDS)), random, progress) for kind in KINDS]
+
+
+def failures(yard: Yard, random: Random) -> Iterator[Trials]:
+    """Each kind of action killed, and failing, at every step; cut short; without permission."""
+    for kind in KINDS:
+        yield killed_at_every_step(yard, kind)
+        for error in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO):
+            yield failing_at_every_step(yard, kind, error)
+        yield cut_short(yard, kind, random, 30)
+        yield without_permission(yard, kind)
 
 
 # --- the bundles ---
@@ -325,16 +322,14 @@ def small_yard(folder: Path) -> Yard:
     encoder.mkdir(parents=True)
     (encoder / "model.onnx").write_bytes(bytes(range(256)) * 64)
 
-    def write(number: int, target: Path) -> str:
-        target.mkdir(parents=True, exist_ok=True)
-        return _write_small(folder / "corpus" / f"R{number}", target, encoder)
-
+    made = []
     for number in range(_BUNDLES):
         report = folder / "corpus" / f"R{number}"
         report.mkdir(parents=True)
         (report / "source.md").write_text(f"The river rose {number} times. It fell again.", "utf-8")
         (report / "report.toml").write_text(f'id = "R{number}"\ntitle = "River"\n', "utf-8")
-    return Yard(folder, write, by_hash)
+        made.append(_write_small(report, encoder))
+    return Yard(folder, lambda number, target: made[number](target), by_hash)
 
 
 def real_yard(folder: Path, bundle: Path) -> Yard:
@@ -359,24 +354,36 @@ def by_hash(path: Path) -> SimpleNamespace:
     return SimpleNamespace(id=bundle_id, manifest=manifest)
 
 
-def _write_small(report: Path, target: Path, encoder: Path) -> str:
+def _write_small(report: Path, encoder: Path) -> Callable[[Path], str]:
+    """What writes a small bundle into a folder.
+
+    All is indexed before, in this process: bm25s reports progress under a lock that all copies of a
+    process share, and that would stay locked for ever once one of them is killed.
+    """
     document = read_document(read_report(report))
     passages, furniture = split_document(document)
     row = np.full((1, 4), 0.5, dtype=np.float32)
     sentences = [[TokenVectors(np.array([0]), row) for _ in passage.sentences] for passage in passages]
-    return write_bundle(
-        target,
-        {"documents": [], "counts": {}},
-        [(document, furniture)],
-        passages,
-        np.repeat(row, len(passages), axis=0),
-        np.repeat(row, sum(map(len, sentences)), axis=0),
-        row,
-        LexicalIndex.build([document.text] * len(passages)),
-        LateIndex.build(sentences, 1),
-        "river 1\n",
-        encoder,
-    )
+    lexical = LexicalIndex.build([document.text] * len(passages))
+    late = LateIndex.build(sentences, 1)
+
+    def write(target: Path) -> str:
+        target.mkdir(parents=True, exist_ok=True)
+        return write_bundle(
+            target,
+            {"documents": [], "counts": {}},
+            [(document, furniture)],
+            passages,
+            np.repeat(row, len(passages), axis=0),
+            np.repeat(row, sum(map(len, sentences)), axis=0),
+            row,
+            lexical,
+            late,
+            "river 1\n",
+            encoder,
+        )
+
+    return write
 
 
 def table(trials: Sequence[Trials]) -> str:
@@ -386,13 +393,13 @@ def table(trials: Sequence[Trials]) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [_row(each) for each in trials]
-    failures = [f"- {each.name}: {failure}" for each in trials for failure in each.failures]
+    wrong = [f"- {each.name}: {failure}" for each in trials for failure in each.failures]
     total, cut = sum(each.tried for each in trials), sum(each.cut for each in trials)
     lines += [
         "",
-        f"{total} trials, {cut} of them cut short; {len(failures)} left anything but a whole bundle.",
+        f"{total} trials, {cut} of them cut short; {len(wrong)} left anything but a whole bundle.",
     ]
-    return "\n".join([*lines, *failures])
+    return "\n".join([*lines, *wrong])
 
 
 def _row(trials: Trials) -> str:
