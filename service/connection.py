@@ -122,7 +122,7 @@ class Connection(HttpToolsProtocol):
         self._shedding = False
         if admission is None or answering or preflight or self.expect_100_continue or self._stopping:
             return False
-        if refusal := admission.shed(self.url.partition(b"?")[0]):
+        if refusal := admission.shed(self.url.partition(b"?")[0], self.scope["state"]):
             self._shedding = True
             origin = next((value for name, value in self.headers if name == b"origin"), b"")
             self._write(refusal, admission.reader(origin.decode("latin-1")))
