@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -53,6 +54,8 @@ class Admission:
         Raises:
             ProblemError: 401 without a good key or origin, 429 beyond the allowance, 503 without room.
         """
+        if scope["state"].pop("coming", False):
+            self._lanes.coming -= 1
         path = scope["path"]
         if not path.startswith("/v1/"):
             return
@@ -74,8 +77,12 @@ class Admission:
         if path in _QUESTIONS:
             self._lanes.check()
 
-    def shed(self, path: bytes) -> ProblemError | None:
-        """The refusal of a question that there is no room for; None for anything else."""
+    def shed(self, path: bytes, state: dict[str, Any]) -> ProblemError | None:
+        """The refusal of a question that there is no room for; None for anything else.
+
+        A question that is let in takes its place at once, noted in its `state`, until `admit` sees it:
+        else all that arrive in one moment would pass for the last place, to be refused at more cost.
+        """
         if path not in _QUESTION_PATHS:
             return None
         try:
@@ -83,6 +90,8 @@ class Admission:
         except ProblemError as refusal:
             self._metrics.requests.labels(path.decode(), "503").inc()
             return refusal
+        self._lanes.coming += 1
+        state["coming"] = True
         return None
 
     def reader(self, origin: str) -> str | None:

@@ -118,11 +118,11 @@ class Connection(HttpToolsProtocol):
         """Refuse a question for which there is no room; whether that was done."""
         admission: Admission | None = self.app_state.get("admission")
         answering = self.cycle is not None and not self.cycle.response_complete
-        preflight = self.parser.get_method() == b"OPTIONS"
+        asked = self.parser.get_method() in {b"GET", b"POST"}  # not HEAD, nor a browser's preflight
         self._shedding = False
-        if admission is None or answering or preflight or self.expect_100_continue or self._stopping:
+        if admission is None or answering or not asked or self.expect_100_continue or self._stopping:
             return False
-        if refusal := admission.shed(self.url.partition(b"?")[0]):
+        if refusal := admission.shed(self.url.partition(b"?")[0], self.scope["state"]):
             self._shedding = True
             origin = next((value for name, value in self.headers if name == b"origin"), b"")
             self._write(refusal, admission.reader(origin.decode("latin-1")))

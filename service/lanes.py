@@ -42,15 +42,17 @@ class Lanes:
         self._lanes = lanes
         self._limit = limit
         self._metrics = metrics
-        self._lock = threading.Lock()  # for the three below; held for additions only
+        self._lock = threading.Lock()  # for what the lanes count, too; held for additions only
         self.in_hand = 0
         """Questions on a lane or waiting for one."""
+        self.coming = 0
+        """Questions that were let in and are on their way here; touched by the event loop only."""
         self._mean = _FIRST_GUESS
         self._moved = time.monotonic()
 
     def delay(self) -> float:
         """Seconds that a question asked now would wait for a lane."""
-        before = self.in_hand - self._lanes + 1
+        before = self.in_hand + self.coming - self._lanes + 1
         return max(before, 0) / self._lanes * self._mean
 
     def stuck(self) -> bool:

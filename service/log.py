@@ -11,7 +11,6 @@ import json
 import logging
 import queue
 import secrets
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -58,7 +57,7 @@ class _Lines(QueueHandler):
 
 
 @contextmanager
-def logging_to(stream: TextIO = sys.stdout) -> Iterator[None]:
+def logging_to(stream: TextIO) -> Iterator[None]:
     """Write what is logged as JSON lines, in a thread of its own; all of it is out on leaving."""
     logging.raiseExceptions = False  # a log that cannot be written is not worth a failed answer
     writer = logging.StreamHandler(stream)

@@ -1,11 +1,15 @@
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from indexer.bundle import Bundle
+from service.admission import Admission
 from service.app import create_app
 from service.keys import Keys, new_key
+from service.lanes import Lanes
+from service.metrics import Metrics
 from service.rates import Rates
 
 SITE = "https://news.example.org"
@@ -137,3 +141,17 @@ def test_overload_is_refused_before_anything_is_parsed_and_never_hides_health(bu
     for path in ("/healthz", "/metrics", "/widget.js", "/v1/documents", "/reports/IF10116"):
         assert client.get(path).status_code == 200
     assert client.get("/readyz").json()["status"] == "degraded"
+
+
+def test_a_question_that_is_let_in_holds_its_place_until_it_arrives() -> None:
+    metrics = Metrics()
+    lanes = Lanes(1, 0.03, metrics)  # at 20 ms a question: one on the lane, one that waits
+    admission = Admission(lanes, metrics)
+    states: list[dict[str, Any]] = [{} for _ in range(3)]
+    refusals = [admission.shed(b"/v1/answer", state) for state in states]
+    assert [refusal is None for refusal in refusals] == [True, True, False]
+    assert admission.shed(b"/healthz", {}) is None
+    for state in states[:2]:
+        admission.admit({"type": "http", "path": "/v1/answer", "state": state}, Headers())
+    assert lanes.delay() == 0
+    assert admission.shed(b"/v1/answer", {}) is None

@@ -64,7 +64,7 @@ def server() -> Iterator[tuple[uvicorn.Server, int]]:
     routes = [
         Route("/", small, methods=["GET", "POST"]),
         Route("/large", large),
-        Route("/v1/answer", small, methods=["POST", "OPTIONS"]),
+        Route("/v1/answer", small, methods=["POST", "OPTIONS", "PUT"]),
     ]
     with serving(Starlette(routes=routes, lifespan=full)) as (server, port, _):
         yield server, port
@@ -200,6 +200,7 @@ def test_a_page_of_a_listed_site_can_read_that_there_is_no_room(
     "request_",
     [
         ask("/v1/answer", method="OPTIONS"),
+        ask("/v1/answer", method="PUT"),
         ask("/v1/answer", "Expect: 100-continue\r\n"),
         ask("/"),
     ],
