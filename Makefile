@@ -6,7 +6,7 @@ PORT ?= 8000
 # TORCH_INDEX=…  the address of a package index to take torch from, PyTorch's CPU index for one.
 #                Its files are not PyPI's, so this one package is then not checked against lock/
 # UPGRADE=1      lets `make lock` take newer versions
-# ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate)
+# ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate, make bench)
 
 SHELL := bash
 .NOTPARALLEL:
@@ -47,6 +47,9 @@ eval: bundle ## measure the answers on eval/questions/
 gate: bundle ## compare the answers with eval/baseline.json; fails if they got worse
 	@$(RUN) eval gate $(ARGS)
 
+bench: bundle ## measure speed beside what people would pick instead (half an hour; installs 500 MB beside)
+	@$(RUN) eval speed --markdown eval/results/speed.md $(ARGS)
+
 test: lint ## lint, types, then every test
 	@$(RUN) pytest $(ARGS)
 
@@ -72,7 +75,7 @@ widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate test lint format lock widget clean
+.PHONY: help serve bundle eval gate bench test lint format lock widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 

@@ -11,10 +11,14 @@ from eval.collection import CollectionError
 from eval.gate import BASELINE
 from eval.questions import QUESTIONS, QuestionError
 from eval.run import RunError
+from eval.speed.parts import PARTS, SpeedError
+from eval.speed.peers import PEERS
 from indexer.__main__ import DEFAULT_BUNDLE, DEFAULT_CORPUS
 from indexer.bundle import BundleError
 
 _STAGES = ("bm25", "dense", "fusion", "full")
+_EXPECTED = (BundleError, QuestionError, RunError, ServiceError, CollectionError, SpeedError, ValueError)
+_LISTED = f"one or more of: {', '.join(PARTS)} (all)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         command = getattr(commands, options.command)
         return int(command(options))
-    except (BundleError, QuestionError, RunError, ServiceError, CollectionError, ValueError) as error:
+    except _EXPECTED as error:
         print(f"report-qa eval: {error}", file=sys.stderr)
         return 1
 
@@ -69,6 +73,26 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--stages", nargs="+", choices=_STAGES, default=list(_STAGES))
     bench.add_argument("--cache", type=Path, default=Path("build/bench"), help="vectors (%(default)s)")
     bench.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+
+    speed = commands.add_parser("speed", help="measure speed beside what people would pick instead")
+    speed.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=_LISTED)
+    speed.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="(all)")
+    speed.add_argument("--rounds", type=int, default=10, help="blocks of each system (%(default)s)")
+    speed.add_argument(
+        "--asked", type=int, default=60, help="questions in a block of one client (%(default)s)"
+    )
+    speed.add_argument("--seconds", type=float, default=8.0, help="of a block of several (%(default)s)")
+    speed.add_argument(
+        "--port", type=int, default=8330, help="the first of one for each system (%(default)s)"
+    )
+    speed.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="what is served (%(default)s)")
+    speed.add_argument(
+        "--collections", type=Path, metavar="DIR", help="texts for the build and encoding rows"
+    )
+    speed.add_argument("--texts", type=int, default=100, help="how many of them (%(default)s)")
+    speed.add_argument("--work", type=Path, default=Path("build/speed"), help="(%(default)s)")
+    speed.add_argument("--lock", type=Path, default=Path("lock/bench.txt"), help="(%(default)s)")
+    speed.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, plots beside it")
 
     for command in (run, gate, accept):
         command.add_argument("--url", help="ask the service at this address instead of the bundle")

@@ -157,6 +157,34 @@ def bench(options: Options) -> int:
     return 0
 
 
+def speed(options: Options) -> int:
+    """Measure speed beside what people would pick instead; 1 if the controls say that the run is void."""
+    from eval.speed.page import keep_reading, speed_page
+    from eval.speed.run import Plan, run_speed
+
+    plan = Plan(
+        parts=options.only,
+        peers=options.peers,
+        rounds=options.rounds,
+        asked=options.asked,
+        seconds=options.seconds,
+        port=options.port,
+        work=options.work,
+        lock=options.lock,
+        corpus=options.corpus,
+        collections=options.collections,
+        texts=options.texts,
+    )
+    result = run_speed(plan, _say)
+    made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
+    path = options.markdown or options.work / "speed.md"
+    page = speed_page(result, made, path.parent)
+    old = path.read_text("utf-8") if path.is_file() else ""
+    path.write_text(keep_reading(page, old), "utf-8")
+    print(page)
+    return 1 if any(row.void for row in result.rows) else 0
+
+
 def _report(options: Options, title: str, body: str) -> None:
     """Print a table, and write it with what is needed to make it again."""
     print(body)

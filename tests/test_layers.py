@@ -12,7 +12,10 @@ MAY_IMPORT = {
 }
 HTTP = {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 TRAINING = {"torch", "transformers", "sentence_transformers", "huggingface_hub"}
-TRAINS = {"indexer/embedding.py", "indexer/adapter.py", "eval/training.py"}
+TRAINS = {
+    *("indexer/embedding.py", "indexer/adapter.py", "eval/training.py"),
+    *("eval/speed/peers.py", "eval/speed/encoding.py"),
+}
 NO_NUMBERS = {f"service/{name}.py" for name in ("app", "door", "schemas", "errors", "settings")}
 NO_HTTP = {f"service/{name}.py" for name in ("retriever", "answer", "citations", "suggestions")}
 VAGUE = {"utils", "util", "common", "core", "helpers", "helper", "misc"}
