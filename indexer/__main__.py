@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_ENCODER,
         help="packaged model, model folder, or Hugging Face hub name (%(default)s)",
     )
+    build.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="embeddings made before, used again for texts that did not change (beside the bundle)",
+    )
     build.add_argument("--force", action="store_true", help="build even if nothing changed")
     verify = commands.add_parser("verify", help="check every file of the bundle against its manifest")
     show = commands.add_parser("show", help="print what the bundle holds, passage by passage")
@@ -56,6 +62,7 @@ def _build(options: argparse.Namespace) -> None:
         options.bundle,
         options.encoder,
         force=options.force,
+        store=options.store or options.bundle.with_name(f"{options.bundle.name}.embeddings"),
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
 

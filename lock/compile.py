@@ -87,7 +87,11 @@ def main() -> None:
             owner |= {name: part for name in needed if name not in owner}
         compared = resolve(uv, BENCH, bench, f"--constraint={pins}", *options)
         # What the tests have too stands in both files: the benchmarks' environment sees no test tools.
-        beside = {name: entry for name, entry in compared.items() if owner.get(name, "test") == "test"}
+        beside = {
+            name: re.sub(r"^ +# +-c .*\n", "", entry, flags=re.MULTILINE)  # names the constraint's folder
+            for name, entry in compared.items()
+            if owner.get(name, "test") == "test"
+        }
     owner |= {name: "cuda" for name in owner if CUDA.match(name)} | {"torch": "torch"}
     entries["torch-cpu"], owner["torch-cpu"] = cpu_build(entries["torch"]), "torch-cpu"
     for part, title in TITLES.items():
