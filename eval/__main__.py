@@ -94,6 +94,17 @@ def parser() -> argparse.ArgumentParser:
     speed.add_argument("--lock", type=Path, default=Path("lock/bench.txt"), help="(%(default)s)")
     speed.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, plots beside it")
 
+    scale = commands.add_parser("scale", help="measure how time and memory grow with the corpus")
+    scale.add_argument(
+        "--collections", type=Path, required=True, metavar="DIR", help="*.jsonl[.gz] with text"
+    )
+    scale.add_argument("--passages", type=int, default=100_000, help="in the largest corpus (%(default)s)")
+    scale.add_argument(
+        "--vectors", type=int, nargs="*", default=[1_000_000], help="in an index alone (%(default)s)"
+    )
+    scale.add_argument("--work", type=Path, default=Path("build/scale"), help="(%(default)s)")
+    scale.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, a plot beside it")
+
     for command in (run, gate, accept):
         command.add_argument("--url", help="ask the service at this address instead of the bundle")
     for command in (gate, accept):

@@ -185,6 +185,21 @@ def speed(options: Options) -> int:
     return 1 if any(row.void for row in result.rows) else 0
 
 
+def scale(options: Options) -> int:
+    """Measure how building, answering and memory grow with the corpus."""
+    from eval.speed.scale import largest_bundle, measure_index, measure_sizes, scale_page
+
+    sizes = list(measure_sizes(options.collections, options.passages, options.work, _say))
+    counts = options.vectors
+    alone = [measure_index(largest_bundle(options.work), count, _say) for count in counts]
+    made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
+    path = options.markdown or options.work / "scale.md"
+    page = scale_page(sizes, alone, made, path.parent)
+    path.write_text(page, "utf-8")
+    print(page)
+    return 0
+
+
 def _report(options: Options, title: str, body: str) -> None:
     """Print a table, and write it with what is needed to make it again."""
     print(body)

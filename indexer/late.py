@@ -105,10 +105,8 @@ class LateIndex:
         rows: slice | NDArray[np.int64] = slice(begins[0], ends[-1])
         if ends[-1] - begins[0] != counts.sum():  # not one run: a slice would not do, and costs no copy
             rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
-        if self._resident is None:
-            vectors = self._vectors[rows] * self._scale[rows]
-        else:
-            vectors = self._resident[rows]
+        resident = self._resident
+        vectors = self._vectors[rows] * self._scale[rows] if resident is None else resident[rows]
         return np.maximum.reduceat(vectors @ query.T, firsts, axis=0)
 
 

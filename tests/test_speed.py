@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.speed.asked import ask
 from eval.speed.fleet import CONTROL, OURS, FleetError, System, resident, running
 from eval.speed.installed import size
 from eval.speed.load import LoadError, distinct, drive, request
@@ -18,7 +19,9 @@ from eval.speed.page import READING, keep_reading, speed_page
 from eval.speed.peers import Naive
 from eval.speed.rows import Row, order
 from eval.speed.run import Result
-from eval.speed.texts import read_texts, write_corpus
+from eval.speed.scale import IndexAlone, Size, growth_plot, measure_index, scale_page
+from eval.speed.texts import read_questions, read_texts, write_corpus
+from indexer.bundle import Bundle
 from indexer.embedding import BASE_ENCODER, find_encoder
 from indexer.reports import read_corpus
 
@@ -167,6 +170,7 @@ def test_every_long_text_of_a_folder_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     again = [{"_id": "4", "text": long}, {"_id": "5", "text": other}]
     (tmp_path / "deep" / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, again)).encode()))
+    assert read_questions(tmp_path, 9) == [long]
     found = list(read_texts(tmp_path))
     assert found == [long, other]
     write_corpus(found, tmp_path / "corpus")
@@ -176,6 +180,39 @@ def test_every_long_text_of_a_folder_is_read_once(tmp_path: Path) -> None:
 def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"found no row with a text .* in any \*\.jsonl"):
         list(read_texts(tmp_path))
+    with pytest.raises(ValueError, match="found no row with a question"):
+        read_questions(tmp_path, 9)
+
+
+# --- scale ---
+
+
+def test_a_small_bundle_finds_all_that_exact_search_finds(bundle_path: Path) -> None:
+    asked = ask(bundle_path, ["Who is Mali's president?", "When did France withdraw?"])
+    assert asked["recall"] == 1
+    assert 0 < asked["p50"] <= asked["p95"]
+
+
+def test_an_index_alone_is_as_large_as_asked_for(bundle: Bundle) -> None:
+    alone = measure_index(bundle, 1_234, lambda line: None)
+    assert alone.vectors == 1_234
+    assert alone.about == {"kind": "flat"}
+    assert alone.megabytes == pytest.approx(1_234 * (384 * 4 + 8) / 1e6)
+
+
+def test_growth_is_tabulated_and_plotted(tmp_path: Path) -> None:
+    asked = {"open": 0.1, "p50": 4.0, "p95": 8.0, "own": 100.0, "mapped": 50.0, "recall": 0.9975}
+    sizes = [
+        Size(1_000, 4_000, 20.0, 40.0, "flat", asked),
+        Size(16_000, 64_000, 320.0, 640.0, "ivf-sq8", asked | {"p50": 5.0}),
+    ]
+    alone = IndexAlone(1_000_000, 60.0, 392.0, 1.5, {"kind": "ivf-sq8", "probed": 16})
+    page = scale_page(sizes, [alone], "made by hand", tmp_path)
+    assert "| 16,000 | 64,000 | ivf-sq8 | 320 | 50 | 640 | 0.1 | 5.0 | 8.0 | 100 | 50 | 0.9975 |" in page
+    assert "p50 times 1.25" in page
+    assert "| 1,000,000 | ivf-sq8 | 60 | 392 | 1.50 | probed 16 |" in page
+    ElementTree.fromstring((tmp_path / "scale.svg").read_text("utf-8"))
+    assert growth_plot(sizes[:1])  # one size is a point
 
 
 # --- page ---

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 _FEWEST_WORDS = 50
 """Shorter rows are queries or titles."""
@@ -16,15 +17,32 @@ def read_texts(folder: Path) -> Iterator[str]:
         ValueError: if there is none.
     """
     seen: set[int] = set()
-    for path in sorted([*folder.rglob("*.jsonl"), *folder.rglob("*.jsonl.gz")]):
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for line in data.decode().split("\n"):
-            text = json.loads(line).get("text") if line.strip() else None
-            if isinstance(text, str) and len(text.split()) >= _FEWEST_WORDS and hash(text) not in seen:
-                seen.add(hash(text))
-                yield text
+    for row in _rows(folder):
+        text = row.get("text")
+        if isinstance(text, str) and len(text.split()) >= _FEWEST_WORDS and hash(text) not in seen:
+            seen.add(hash(text))
+            yield text
     if not seen:
         raise ValueError(f"{folder}: found no row with a text of {_FEWEST_WORDS} words in any *.jsonl[.gz]")
+
+
+def read_questions(folder: Path, count: int) -> list[str]:
+    """So many different values of `question` in the rows below a folder, evenly spaced.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    found = [row["question"] for row in _rows(folder) if isinstance(row.get("question"), str)]
+    unique = list(dict.fromkeys(found))
+    if not unique:
+        raise ValueError(f"{folder}: found no row with a question in any *.jsonl[.gz]")
+    return unique[:: max(1, len(unique) // count)][:count]
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted([*folder.rglob("*.jsonl"), *folder.rglob("*.jsonl.gz")]):
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        yield from (json.loads(line) for line in data.decode().split("\n") if line.strip())
 
 
 def write_corpus(texts: Iterable[str], corpus: Path) -> None:
