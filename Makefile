@@ -7,7 +7,7 @@ PORT ?= 8000
 #                Its files are not PyPI's, so this one package is then not checked against lock/
 # EACH=…         examples of each kind of hostile input (make fuzz)
 # UPGRADE=1      lets `make lock` take newer versions
-# ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate)
+# ARGS=…         goes to pytest (make test) and to the evaluation (make eval, make gate, make bench)
 
 SHELL := bash
 .NOTPARALLEL:
@@ -53,6 +53,9 @@ soak: bundle ## 200,000 questions from 64 clients, then ten times what it can an
 	@$(RUN) eval soak --markdown eval/results/soak.md $(ARGS)
 	@$(RUN) eval overload --markdown eval/results/overload.md
 
+bench: bundle ## measure speed beside what people would pick instead (half an hour; installs 500 MB beside)
+	@$(RUN) eval speed --markdown eval/results/speed.md $(ARGS)
+
 test: lint ## lint, types, then every test
 	@$(RUN) pytest $(ARGS)
 
@@ -93,7 +96,7 @@ widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or
 clean: ## remove all that make has made
 	@rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help serve bundle eval gate soak test fuzz lint format lock licences sbom audit widget clean
+.PHONY: help serve bundle eval gate bench soak test fuzz lint format lock licences sbom audit widget clean
 
 # --- environments ---------------------------------------------------------------------------------
 

@@ -11,10 +11,14 @@ from eval.collection import CollectionError
 from eval.gate import BASELINE
 from eval.questions import QUESTIONS, QuestionError
 from eval.run import RunError
+from eval.speed.parts import PARTS, SpeedError
+from eval.speed.peers import PEERS
 from indexer.__main__ import DEFAULT_BUNDLE, DEFAULT_CORPUS
 from indexer.bundle import BundleError
 
 _STAGES = ("bm25", "dense", "fusion", "full")
+_EXPECTED = (BundleError, QuestionError, RunError, ServiceError, CollectionError, SpeedError, ValueError)
+_LISTED = f"one or more of: {', '.join(PARTS)} (all)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         command = getattr(commands, options.command)
         return int(command(options))
-    except (BundleError, QuestionError, RunError, ServiceError, CollectionError, ValueError) as error:
+    except _EXPECTED as error:
         print(f"report-qa eval: {error}", file=sys.stderr)
         return 1
 
@@ -88,6 +92,37 @@ def parser() -> argparse.ArgumentParser:
     soak.add_argument("--clients", type=int, default=64, help="at once (%(default)s)")
     for command in (overload, soak):
         command.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+
+    speed = commands.add_parser("speed", help="measure speed beside what people would pick instead")
+    speed.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=_LISTED)
+    speed.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="(all)")
+    speed.add_argument("--rounds", type=int, default=10, help="blocks of each system (%(default)s)")
+    speed.add_argument(
+        "--asked", type=int, default=60, help="questions in a block of one client (%(default)s)"
+    )
+    speed.add_argument("--seconds", type=float, default=8.0, help="of a block of several (%(default)s)")
+    speed.add_argument(
+        "--port", type=int, default=8330, help="the first of one for each system (%(default)s)"
+    )
+    speed.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="what is served (%(default)s)")
+    speed.add_argument(
+        "--collections", type=Path, metavar="DIR", help="texts for the build and encoding rows"
+    )
+    speed.add_argument("--texts", type=int, default=100, help="how many of them (%(default)s)")
+    speed.add_argument("--work", type=Path, default=Path("build/speed"), help="(%(default)s)")
+    speed.add_argument("--lock", type=Path, default=Path("lock/bench.txt"), help="(%(default)s)")
+    speed.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, plots beside it")
+
+    scale = commands.add_parser("scale", help="measure how time and memory grow with the corpus")
+    scale.add_argument(
+        "--collections", type=Path, required=True, metavar="DIR", help="*.jsonl[.gz] with text"
+    )
+    scale.add_argument("--passages", type=int, default=100_000, help="in the largest corpus (%(default)s)")
+    scale.add_argument(
+        "--vectors", type=int, nargs="*", default=[1_000_000], help="in an index alone (%(default)s)"
+    )
+    scale.add_argument("--work", type=Path, default=Path("build/scale"), help="(%(default)s)")
+    scale.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, a plot beside it")
 
     for command in (run, gate, accept):
         command.add_argument("--url", help="ask the service at this address instead of the bundle")

@@ -215,6 +215,49 @@ def soak(options: Options) -> int:
     return 0 if found.sound else 1
 
 
+def speed(options: Options) -> int:
+    """Measure speed beside what people would pick instead; 1 if the controls say that the run is void."""
+    from eval.speed.page import keep_reading, speed_page
+    from eval.speed.run import Plan, run_speed
+
+    plan = Plan(
+        parts=options.only,
+        peers=options.peers,
+        rounds=options.rounds,
+        asked=options.asked,
+        seconds=options.seconds,
+        port=options.port,
+        work=options.work,
+        lock=options.lock,
+        corpus=options.corpus,
+        collections=options.collections,
+        texts=options.texts,
+    )
+    result = run_speed(plan, _say)
+    made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
+    path = options.markdown or options.work / "speed.md"
+    page = speed_page(result, made, path.parent)
+    old = path.read_text("utf-8") if path.is_file() else ""
+    path.write_text(keep_reading(page, old), "utf-8")
+    print(page)
+    return 1 if any(row.void for row in result.rows) else 0
+
+
+def scale(options: Options) -> int:
+    """Measure how building, answering and memory grow with the corpus."""
+    from eval.speed.scale import largest_bundle, measure_index, measure_sizes, scale_page
+
+    sizes = list(measure_sizes(options.collections, options.passages, options.work, _say))
+    counts = options.vectors
+    alone = [measure_index(largest_bundle(options.work), count, _say) for count in counts]
+    made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
+    path = options.markdown or options.work / "scale.md"
+    page = scale_page(sizes, alone, made, path.parent)
+    path.write_text(page, "utf-8")
+    print(page)
+    return 0
+
+
 def _report(options: Options, title: str, body: str) -> None:
     """Print a table, and write it with what is needed to make it again."""
     print(body)

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from eval.asking import DEEPEST, Ask, in_process
 from eval.questions import Question
 from indexer.build import build_bundle
-from indexer.bundle import Bundle, open_bundle, vectors_index
+from indexer.bundle import Bundle, open_bundle
 from indexer.embedding import DEFAULT_ENCODER, PassageEncoder, find_encoder
 from indexer.lexical import LexicalIndex
+from indexer.nearest import flat_index
 from indexer.sentences import sentence_spans
 
 deep = partial(in_process, depth=DEEPEST)
@@ -111,8 +112,8 @@ def _shuffled_vectors(sound: Sound) -> Ask:
     return deep(
         replace(
             sound.bundle,
-            passage_index=vectors_index(random.permutation(_vectors(sound.bundle.passage_index))),
-            sentence_index=vectors_index(random.permutation(_vectors(sound.bundle.sentence_index))),
+            passage_index=flat_index(random.permutation(_vectors(sound.bundle.passage_index))),
+            sentence_index=flat_index(random.permutation(_vectors(sound.bundle.sentence_index))),
         )
     )
 
@@ -189,7 +190,7 @@ def _other_machine(sound: Sound) -> Ask:
 
     def noisy(index: faiss.Index) -> faiss.IndexFlatIP:
         vectors = _vectors(index)
-        return vectors_index(vectors + random.normal(scale=1e-6, size=vectors.shape).astype(np.float32))
+        return flat_index(vectors + random.normal(scale=1e-6, size=vectors.shape).astype(np.float32))
 
     return deep(
         replace(

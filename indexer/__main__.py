@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_ENCODER,
         help="packaged model, model folder, or Hugging Face hub name (%(default)s)",
     )
+    build.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="embeddings made before, used again for texts that did not change (beside the bundle)",
+    )
     build.add_argument("--force", action="store_true", help="build even if nothing changed")
     publish = commands.add_parser(
         "publish",
@@ -64,6 +70,7 @@ def _build(options: argparse.Namespace) -> None:
         options.bundle,
         options.encoder,
         force=options.force,
+        store=options.store or options.bundle.with_name(f"{options.bundle.name}.embeddings"),
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
 

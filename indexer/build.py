@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 from indexer.bundle import BundleError, verify_bundle, write_bundle
 from indexer.documents import Document, read_document
 from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, find_encoder
+from indexer.encoding import Encoding, Text, choose
 from indexer.late import LateIndex
 from indexer.lexical import K1, METHOD, B, LexicalIndex
 from indexer.passages import SPLITTER, encoding_sentences, encoding_text, split_document
 from indexer.publication import place, staged
 from indexer.reports import Report, read_corpus
+from indexer.store import EmbeddingStore
 
 _PACKAGES = (
     "bm25s",
@@ -40,6 +43,7 @@ def build_bundle(
     encoder: str = DEFAULT_ENCODER,
     *,
     force: bool = False,
+    store: Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Build the bundle of a corpus, unless the one in place was built from the same inputs.
@@ -49,6 +53,7 @@ def build_bundle(
         bundle: The link that will point to the new bundle.
         encoder: A packaged model's name, a model folder, or a hub model's name.
         force: Build even if nothing changed.
+        store: File of embeddings made before, for builds that go on or that change little; None: none.
         progress: Called with a line for people at each step.
 
     Returns:
@@ -71,25 +76,30 @@ def build_bundle(
     split = [split_document(document) for document in documents]
     passages = [passage for found, _ in split for passage in found]
     by_id = {document.id: document for document in documents}
-    sentences = [encoding_sentences(by_id[passage.document_id], passage) for passage in passages]
+    sentences = [tuple(encoding_sentences(by_id[passage.document_id], passage)) for passage in passages]
     passage_texts = [" ".join(parts) for parts in sentences]
     sentence_texts = [sentence for parts in sentences for sentence in parts]
 
     progress(f"loading {source.id}")
     model = PassageEncoder(source)
     progress(f"encoding {len(passage_texts)} passages and {len(sentence_texts)} sentences")
-    passage_vectors = model.encode(passage_texts)
-    sentence_vectors = model.encode(sentence_texts)
-    smalltalk_vectors = model.encode(_smalltalk())
-    late = LateIndex.build(model.encode_tokens(sentences), model.vocabulary)
+    smalltalk = _smalltalk()
+    texts: list[Text] = [*sentences, *smalltalk]
+    choice = choose(source, model, texts)
 
-    with tempfile.TemporaryDirectory() as folder, staged(bundle) as sealed:
+    with (
+        EmbeddingStore(store) as kept,
+        tempfile.TemporaryDirectory() as folder,
+        staged(bundle) as sealed,
+    ):
+        encoding = Encoding(source, kept, choice)
+        encoding.make(texts, progress)
         progress("exporting the query encoder")
         description = model.export(Path(folder), sentence_texts)
         progress("writing the bundle")
         manifest = {
             "inputs": inputs,
-            "encoder": description,
+            "encoder": description | {"passages": asdict(choice)},
             "splitter": SPLITTER,
             "lexical": {"method": METHOD, "k1": K1, "b": B},
             "calibration": json.loads((_HERE / "calibration.json").read_bytes()),
@@ -105,11 +115,11 @@ def build_bundle(
             manifest,
             [(document, furniture) for document, (_, furniture) in zip(documents, split, strict=True)],
             passages,
-            passage_vectors,
-            sentence_vectors,
-            smalltalk_vectors,
+            encoding.vectors(sentences),
+            encoding.sentences(sentences),
+            encoding.vectors(smalltalk),
             LexicalIndex.build(passage_texts),
-            late,
+            LateIndex.build(encoding.tokens(sentences), model.vocabulary),
             _english(),
             Path(folder),
         )

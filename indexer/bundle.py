@@ -22,9 +22,10 @@ from indexer.documents import Document
 from indexer.encoder import QueryEncoder
 from indexer.late import LateIndex
 from indexer.lexical import LexicalIndex
+from indexer.nearest import index_rows, open_index, open_rows, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"
@@ -79,6 +80,18 @@ class Bundle:
     late: LateIndex
     encoder: QueryEncoder
     english: Mapping[str, int]
+    rows: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """The vectors of an index that does not hold them itself, by its name (`indexer/nearest.py`)."""
+
+    @property
+    def passage_vectors(self) -> NDArray[np.float32]:
+        """The unit vector of each passage: `[len(passages), dim]`."""
+        return self.rows["passages"] if "passages" in self.rows else index_rows(self.passage_index)
+
+    @property
+    def sentence_vectors(self) -> NDArray[np.float32]:
+        """The unit vector of each sentence."""
+        return self.rows["sentences"] if "sentences" in self.rows else index_rows(self.sentence_index)
 
     @cached_property
     def sentence_starts(self) -> NDArray[np.int64]:
@@ -93,13 +106,6 @@ class Bundle:
     def text(self, passage: Passage) -> str:
         """A passage's words: a slice of its document."""
         return self.documents[passage.document_id].text[passage.start : passage.end]
-
-
-def vectors_index(vectors: NDArray[np.float32]) -> faiss.IndexFlatIP:
-    """An exact inner-product index over unit rows `[n, dim]`."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    return index
 
 
 def write_bundle(
@@ -124,14 +130,16 @@ def write_bundle(
         _write_document(folder / "documents", document, furniture)
     _write(folder / "english.txt", english)
     _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
-    faiss.write_index(vectors_index(passage_vectors), str(folder / "passages.faiss"))
-    faiss.write_index(vectors_index(sentence_vectors), str(folder / "sentences.faiss"))
-    faiss.write_index(vectors_index(smalltalk_vectors), str(folder / "smalltalk.faiss"))
+    indexes = {
+        "passages": write_index(folder, "passages", passage_vectors, sentence_vectors),
+        "sentences": write_index(folder, "sentences", sentence_vectors, passage_vectors),
+        "smalltalk": write_index(folder, "smalltalk", smalltalk_vectors, sentence_vectors),
+    }
     for name, save in (("lexical", lexical.save), ("late", late.save)):
         (folder / name).mkdir()
         save(folder / name)
     shutil.copytree(encoder_folder, folder / "models" / "encoder")
-    return seal(folder, manifest)
+    return seal(folder, {**manifest, "indexes": indexes})
 
 
 def seal(folder: Path, manifest: Mapping[str, Any]) -> str:
@@ -215,9 +223,10 @@ def _open(folder: Path) -> Bundle:
         manifest=manifest,
         documents=documents,
         passages=passages,
-        passage_index=faiss.read_index(str(folder / "passages.faiss")),
-        sentence_index=faiss.read_index(str(folder / "sentences.faiss")),
-        smalltalk_index=faiss.read_index(str(folder / "smalltalk.faiss")),
+        passage_index=open_index(folder, "passages"),
+        sentence_index=open_index(folder, "sentences"),
+        smalltalk_index=open_index(folder, "smalltalk"),
+        rows=open_rows(folder, manifest["indexes"]),
         lexical=LexicalIndex.load(folder / "lexical"),
         late=LateIndex.load(folder / "late"),
         encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),

@@ -4,10 +4,11 @@ import hashlib
 import importlib.util
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,10 @@ _PACKAGED = {
 _PARITY_SAMPLE = 256
 _PARITY_FLOOR = 0.97
 _OPSET = 17
-_TOKEN_BATCH = 32
+
+
+Precision = Literal["fp32", "bf16"]
+"""What weights are multiplied in: bf16 is three times as fast where the CPU has it."""
 
 
 class EncoderError(RuntimeError):
@@ -103,10 +107,30 @@ def _weights(name: str, folder: Path) -> tuple[Path, str]:
     return folder, digest.hexdigest()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread in torch: sums are made in one order, and processes share the cores instead."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def instructions() -> str:
+    """The widest vector instructions that torch uses on this CPU."""
+    import torch
+
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
 class PassageEncoder:
     """A loaded sentence-transformers model: encodes passages, and exports itself for queries."""
 
-    def __init__(self, source: EncoderSource) -> None:
+    def __init__(self, source: EncoderSource, precision: Precision = "fp32") -> None:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
 
@@ -121,6 +145,8 @@ class PassageEncoder:
             ) from error
         if source.adapter_sha256:
             merge_adapter(self.network)
+        if precision == "bf16":
+            _multiply_in_bf16(self.network)
         self._model.eval()
         prompts = self._model.prompts
         self._query_prompt = prompts.get("query") or ""
@@ -144,16 +170,15 @@ class PassageEncoder:
         return dimension
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode passages in fp32, in the given order: float32 `[len(texts), dimension]`, unit rows."""
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors: NDArray[np.float32] = self._model.encode(
-            list(texts),
-            prompt=self._passage_prompt or None,
-            normalize_embeddings=True,
-            show_progress_bar=len(texts) > 2_000,
-        )
-        return np.ascontiguousarray(vectors, dtype=np.float32)
+        """Encode texts in the given order: float32 `[len(texts), dimension]`, unit rows.
+
+        One at a time: in a batch, the last bits of a vector depend on what else is in it, and a build of
+        one changed report would not give the bytes of a full build. On a CPU it is no slower.
+        """
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            vectors[row] = self._vector(text)
+        return vectors
 
     def encode_tokens(self, passages: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
         """Encode every token of passages given as lists of sentences: one `TokenVectors` a sentence.
@@ -161,14 +186,29 @@ class PassageEncoder:
         A sentence is read in its passage, as far as `max_tokens` reaches: a passage that is longer is
         read in several parts.
         """
-        parts = [part for passage in passages for part in self._parts(passage)]
-        encoded: dict[int, list[TokenVectors]] = {}
-        order = sorted(range(len(parts)), key=lambda number: len(" ".join(parts[number])))
-        for first in range(0, len(order), _TOKEN_BATCH):
-            batch = order[first : first + _TOKEN_BATCH]
-            encoded.update(zip(batch, self._token_vectors([parts[n] for n in batch]), strict=True))
-        sentences = iter([sentence for number in range(len(parts)) for sentence in encoded[number]])
-        return [[next(sentences) for _ in passage] for passage in passages]
+        return [self.encode_passage(passage)[1] for passage in passages]
+
+    def encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Encode a passage's sentences, each by itself: float32 `[len(sentences), dimension]`, unit rows.
+
+        In one batch, so that the weights are read once: they outweigh a sentence. What is in the batch
+        depends on the passage alone.
+        """
+        import torch
+
+        if self._passage_prompt or len(sentences) == 1:
+            return self.encode(sentences)
+        with torch.inference_mode():
+            return _unit(self._model(self._inputs(*sentences))["sentence_embedding"])
+
+    def encode_passage(self, sentences: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors]]:
+        """A passage as a vector `[dimension]`, and the tokens of each of its sentences, read once."""
+        parts = self._parts(sentences)
+        read = [self._read(part) for part in parts]
+        tokens = [sentence for _, found in read for sentence in found]
+        # A prompt stands before the passage but before no token; what is too long is read in parts.
+        whole = len(parts) == 1 and not self._passage_prompt
+        return (read[0][0] if whole else self._vector(" ".join(sentences))), tokens
 
     @property
     def vocabulary(self) -> int:
@@ -189,33 +229,44 @@ class PassageEncoder:
             used += length
         return parts
 
-    def _token_vectors(self, parts: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
+    def _vector(self, text: str) -> NDArray[np.float32]:
         import torch
 
-        inputs = self._model.tokenizer(
-            [" ".join(part) for part in parts],
+        if self._passage_prompt:  # some models leave it out of the mean: sentence-transformers knows
+            (found,) = self._model.encode([text], prompt=self._passage_prompt, normalize_embeddings=True)
+            return np.asarray(found, dtype=np.float32)
+        with torch.inference_mode():
+            return _unit(self._model(self._inputs(text))["sentence_embedding"][0])
+
+    def _read(self, part: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors]]:
+        """A run of sentences as a vector, and the tokens of each."""
+        import torch
+
+        inputs = self._inputs(" ".join(part))
+        offsets = inputs.pop("offset_mapping")[0].numpy()
+        words = np.flatnonzero(inputs.pop("special_tokens_mask")[0].numpy() == 0)
+        ids = inputs["input_ids"][0].numpy()[words]
+        with torch.inference_mode():
+            output = self._model(inputs)
+            vectors = _unit(output["token_embeddings"][0])[words]
+            vector = _unit(output["sentence_embedding"][0])
+        ends = np.cumsum([len(sentence) + 1 for sentence in part])
+        owner = np.searchsorted(ends, offsets[words, 0], side="right")
+        tokens = [_sentence_tokens(ids[owner == s], vectors[owner == s]) for s in range(len(part))]
+        return vector, tokens
+
+    def _inputs(self, *texts: str) -> dict[str, Any]:
+        inputs: dict[str, Any] = self._model.tokenizer(
+            list(texts),
             padding=True,
             truncation=True,
             max_length=self._model.max_seq_length,
+            return_token_type_ids=False,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
             return_tensors="pt",
-        )
-        with torch.no_grad():
-            output = self._model(
-                {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-            )["token_embeddings"]
-        vectors = torch.nn.functional.normalize(output, dim=-1).numpy()
-        found = []
-        for row, part in enumerate(parts):
-            ends = np.cumsum([len(sentence) + 1 for sentence in part])
-            words = np.flatnonzero(inputs["special_tokens_mask"][row].numpy() == 0)
-            owner = np.searchsorted(ends, inputs["offset_mapping"][row].numpy()[words, 0], side="right")
-            ids = inputs["input_ids"][row].numpy()[words]
-            found.append(
-                [_sentence_tokens(ids[owner == s], vectors[row][words[owner == s]]) for s in range(len(part))]
-            )
-        return found
+        ).data
+        return inputs
 
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
         """Write the query encoder as int8 ONNX with its tokenizer, and measure what it lost.
@@ -315,6 +366,43 @@ class PassageEncoder:
                 opset_version=_OPSET,
                 dynamo=False,
             )
+
+
+def _multiply_in_bf16(network: Any) -> None:
+    """Have the linear layers multiply in bf16; all between them (norms, softmax, sums) stays in fp32.
+
+    The sums inside a product are kept in fp32 by the hardware, so that a vector moves by a cosine of some
+    2e-5 (`indexer/encoding.py` measures it).
+    """
+    import torch
+
+    class Linear(torch.nn.Module):
+        """A linear layer with its weights in bf16."""
+
+        def __init__(self, layer: torch.nn.Linear) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(layer.weight.detach().bfloat16(), requires_grad=False)
+            self.bias = layer.bias.detach().bfloat16() if layer.bias is not None else None
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.linear(inputs.bfloat16(), self.weight, self.bias).float()
+
+    layers = [
+        (parent, name, layer)
+        for parent in network.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, torch.nn.Linear)
+    ]
+    for parent, name, layer in layers:
+        setattr(parent, name, Linear(layer))
+
+
+def _unit(vectors: Any) -> NDArray[np.float32]:
+    """A torch tensor as unit rows."""
+    import torch
+
+    rows: NDArray[np.float32] = torch.nn.functional.normalize(vectors.float(), dim=-1).numpy()
+    return rows
 
 
 def _sentence_tokens(ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> TokenVectors:

@@ -4,7 +4,8 @@ MaxSim (Khattab & Zaharia 2020, "ColBERT") with each token of the question weigh
 document frequency, so that names and numbers count and function words hardly do.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,10 @@ class TokenVectors:
 
 
 class LateIndex:
-    """Token vectors of all sentences in order, as int8.
+    """Token vectors of all sentences in order, as int8, each with a scale of its own: `[tokens, 1]`.
 
-    Those of sentence s are rows `starts[s]` up to `starts[s + 1]`.
+    Those of sentence s are rows `starts[s]` up to `starts[s + 1]`. A scale for all would depend on every
+    token, so that one changed report would change every byte.
     """
 
     def __init__(
@@ -45,18 +47,29 @@ class LateIndex:
         self.dimension = int(vectors.shape[1])
 
     @classmethod
-    def build(cls, passages: Sequence[Sequence[TokenVectors]], vocabulary: int) -> "LateIndex":
-        """Index sentences, given passage by passage; `vocabulary` is the number of token ids there are."""
-        sentences = [sentence for passage in passages for sentence in passage]
+    def build(cls, passages: Iterable[Sequence[TokenVectors]], vocabulary: int) -> "LateIndex":
+        """Index sentences, given passage by passage; `vocabulary` is the number of token ids there are.
+
+        The passages are read once, and their vectors go to a file: those of a large corpus would not fit
+        into memory.
+        """
         frequency = np.zeros(vocabulary)
-        for passage in passages:
-            frequency[np.unique(np.concatenate([sentence.ids for sentence in passage]))] += 1
-        idf = np.log1p((len(passages) - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
-        vectors = np.concatenate([sentence.vectors for sentence in sentences])
-        scale = np.float32(max(float(np.abs(vectors).max()), 1e-6) / 127)
-        starts = np.cumsum([0, *(len(sentence.ids) for sentence in sentences)], dtype=np.int64)
-        quantized = np.clip(np.rint(vectors / scale), -127, 127).astype(np.int8)
-        return cls(quantized, starts, idf, np.array([scale]))
+        lengths, scales, dimension, count = [0], [], 0, 0
+        with tempfile.TemporaryFile() as file:
+            for passage in passages:
+                count += 1
+                frequency[np.unique(np.concatenate([sentence.ids for sentence in passage]))] += 1
+                for sentence in passage:
+                    quantized, scale = quantize(sentence.vectors)
+                    file.write(quantized.tobytes())
+                    scales.append(scale)
+                    lengths.append(len(quantized))
+                    dimension = quantized.shape[1]
+            file.flush()
+            starts = np.cumsum(lengths, dtype=np.int64)
+            vectors = np.memmap(file, dtype=np.int8, mode="r", shape=(int(starts[-1]), dimension))
+        idf = np.log1p((count - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+        return cls(vectors, starts, idf, np.concatenate(scales))
 
     @classmethod
     def load(cls, folder: Path) -> "LateIndex":
@@ -92,5 +105,15 @@ class LateIndex:
         rows: slice | NDArray[np.int64] = slice(begins[0], ends[-1])
         if ends[-1] - begins[0] != counts.sum():  # not one run: a slice would not do, and costs no copy
             rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
-        vectors = self._vectors[rows] * self._scale if self._resident is None else self._resident[rows]
+        resident = self._resident
+        vectors = self._vectors[rows] * self._scale[rows] if resident is None else resident[rows]
         return np.maximum.reduceat(vectors @ query.T, firsts, axis=0)
+
+
+def quantize(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Rows as int8 `[n, dim]` with the scale of each `[n, 1]`: a row is its numbers times its scale.
+
+    What comes back from it is quantised to the same numbers again.
+    """
+    scale = (np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-6) / 127).astype(np.float32)
+    return np.clip(np.rint(vectors / scale), -127, 127).astype(np.int8), scale

@@ -1,10 +1,11 @@
 """Pins what pyproject.toml asks for, with hashes, for every platform: `make lock`.
 
-All is resolved once, then split by who needs it, so the parts cannot disagree:
+All but the benchmarks is resolved once, then split by who needs it, so the parts cannot disagree:
 
     serve.txt       a serving process
     build.txt       what making a bundle adds
     test.txt        what the tests add
+    bench.txt       what the benchmarks add, which compare with others: no pin above heeds it
     torch-cpu.txt   torch as PyTorch builds it for CPUs, where pip can find that
     torch.txt       torch as PyPI has it
     cuda.txt        what the latter needs beside, on Linux
@@ -36,10 +37,12 @@ PARTS = {
     "build": ["pyproject.toml", "--extra", "build", "--group", "install"],
     "test": ["pyproject.toml", "--extra", "build", "--group", "install", "--group", "test"],
 }
+BENCH = ["pyproject.toml", "--extra", "build", "--group", "bench"]
 TITLES = {
     "serve": "What a serving process needs.",
     "build": "What making a bundle adds to serve.txt; torch stands in torch.txt.",
     "test": "What the tests add to serve.txt and build.txt.",
+    "bench": "What the benchmarks compare with; in an environment of its own that sees the other locks.",
     "torch-cpu": "torch as PyTorch builds it for CPUs. The hashes are of",
     "torch": "torch as PyPI has it: every file of this release.",
     "cuda": "What PyPI's build of torch for Linux needs beside it; a CPU build needs none of it.",
@@ -73,17 +76,27 @@ def main() -> None:
     uv, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder, "all.txt")
-        old = [LOCK / f"{part}.txt" for part in TITLES if part != "torch-cpu"]
+        old = [LOCK / f"{part}.txt" for part in TITLES if part not in {"torch-cpu", "bench"}]
         pins.write_text("".join(path.read_text() for path in old if path.exists()))
         entries = resolve(uv, PARTS["test"], pins, *options)
         owner: dict[str, str] = {}
+        bench = Path(folder, "bench")
+        bench.write_text((LOCK / "bench.txt").read_text() if (LOCK / "bench.txt").exists() else "")
         for part, sources in PARTS.items():
             needed = resolve(uv, sources, Path(folder, part), f"--constraint={pins}")
             owner |= {name: part for name in needed if name not in owner}
+        compared = resolve(uv, BENCH, bench, f"--constraint={pins}", *options)
+        # What the tests have too stands in both files: the benchmarks' environment sees no test tools.
+        beside = {
+            name: re.sub(r"^ +# +-c .*\n", "", entry, flags=re.MULTILINE)  # names the constraint's folder
+            for name, entry in compared.items()
+            if owner.get(name, "test") == "test"
+        }
     owner |= {name: "cuda" for name in owner if CUDA.match(name)} | {"torch": "torch"}
     entries["torch-cpu"], owner["torch-cpu"] = cpu_build(entries["torch"]), "torch-cpu"
     for part, title in TITLES.items():
         chosen = [entry for name, entry in entries.items() if owner[name] == part]
+        chosen = list(beside.values()) if part == "bench" else chosen
         head = f"# Written by `make lock` from pyproject.toml, not by hand.\n# {title}\n"
         (LOCK / f"{part}.txt").write_text(head + "".join(chosen))
         print(f"lock/{part}.txt: {len(chosen)} packages")

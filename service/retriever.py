@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.bundle import Bundle
 from indexer.encoder import EncodedQuery
 from indexer.lexical import K1, terms
+from indexer.nearest import index_rows
 from indexer.passages import Passage, encoding_text
 from service.query import Query
 
@@ -21,6 +21,10 @@ SENTENCE_CHANNELS = ("sentence", "late_sentence")
 """What the answering sentence within a passage is chosen by."""
 DEPTH = 100
 """How many passages each channel proposes."""
+LATE_DEPTH = 100
+"""How many of those, by the channels that propose, are matched token by token: it costs most, and a corpus
+of any size then costs what a small one does."""
+_FIRST = tuple(CHANNELS.index(name) for name in ("dense", "sentence", "lexical"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class Retriever:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._passage_vectors = _rows(bundle.passage_index)
-        self._sentence_vectors = _rows(bundle.sentence_index)
-        self._smalltalk_vectors = _rows(bundle.smalltalk_index)
+        self._passage_vectors = bundle.passage_vectors
+        self._sentence_vectors = bundle.sentence_vectors
+        self._smalltalk_vectors = index_rows(bundle.smalltalk_index)
         self._sentence_passage = np.repeat(np.arange(len(bundle.passages)), np.diff(bundle.sentence_starts))
         self._document = np.array([passage.document_id for passage in bundle.passages])
         calibration = bundle.manifest["calibration"]
@@ -104,38 +108,64 @@ class Retriever:
 
     def match(self, query: Query, documents: Collection[str] | None = None) -> Matches:
         """Score a query against the passages that the first-stage channels propose, by every channel."""
-        allowed = (
-            np.arange(len(self._document))
-            if documents is None
-            else np.flatnonzero(np.isin(self._document, list(documents)))
-        )
+        allowed = None
+        if documents is not None:
+            allowed = np.flatnonzero(np.isin(self._document, list(documents)))
         texts = [(query.text, 1.0), *query.context]
+        total = sum(weight for _, weight in texts)
+        shares = [weight / total for _, weight in texts]
         encoded = [self._bundle.encoder.encode(encoding_text(text)) for text, _ in texts]
         lexical = [self._lexical(text) for text, _ in texts]
         rows = self._union(encoded, lexical, allowed)
-        starts = self._bundle.sentence_starts
-        counts = starts[rows + 1] - starts[rows]
-        firsts = np.cumsum([0, *counts])
-        inside = np.repeat(starts[rows] - firsts[:-1], counts) + np.arange(counts.sum())
+        if len(rows) > LATE_DEPTH:
+            rows = self._likeliest(rows, shares, encoded, lexical)
+        firsts, inside = self._inside(rows)
         passages = np.zeros((len(rows), len(CHANNELS)))
         sentences = np.zeros((len(inside), len(SENTENCE_CHANNELS)))
-        total = sum(weight for _, weight in texts)
-        for (_, weight), vectors, words in zip(texts, encoded, lexical, strict=True):
-            cosine = self._sentence_vectors[inside] @ vectors.vector
+        for share, vectors, words in zip(shares, encoded, lexical, strict=True):
+            dense, cosine = self._cosines(rows, inside, vectors)
             similarities = self._bundle.late.similarities(vectors.tokens, inside)
             importance = self._bundle.late.weights(vectors.ids)
             matched = similarities @ importance
             channels = (
-                self._passage_vectors[rows] @ vectors.vector,
+                dense,
                 np.maximum.reduceat(cosine, firsts[:-1]),
                 words[rows],
                 np.maximum.reduceat(similarities, firsts[:-1], axis=0) @ importance,
                 np.maximum.reduceat(matched, firsts[:-1]),
             )
-            passages += weight / total * np.stack(channels, axis=1)
-            sentences += weight / total * np.stack([cosine, matched], axis=1)
+            passages += share * np.stack(channels, axis=1)
+            sentences += share * np.stack([cosine, matched], axis=1)
         smalltalk = round(float((self._smalltalk_vectors @ encoded[0].vector).max()), 6)
         return Matches(rows, firsts, passages, sentences, smalltalk)
+
+    def _inside(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the sentences of each passage begin among those of all, and the rows of these."""
+        starts = self._bundle.sentence_starts
+        counts = starts[rows + 1] - starts[rows]
+        firsts = np.cumsum([0, *counts])
+        return firsts, np.repeat(starts[rows] - firsts[:-1], counts) + np.arange(counts.sum())
+
+    def _cosines(
+        self, rows: NDArray[np.int64], inside: NDArray[np.int64], query: EncodedQuery
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._passage_vectors[rows] @ query.vector, self._sentence_vectors[inside] @ query.vector
+
+    def _likeliest(
+        self,
+        rows: NDArray[np.int64],
+        shares: Sequence[float],
+        encoded: Sequence[EncodedQuery],
+        lexical: Sequence[NDArray[np.float64]],
+    ) -> NDArray[np.int64]:
+        """The `LATE_DEPTH` of `rows` that are best by the channels that propose, ascending."""
+        firsts, inside = self._inside(rows)
+        scores = np.zeros(len(rows))
+        for share, query, words in zip(shares, encoded, lexical, strict=True):
+            dense, cosine = self._cosines(rows, inside, query)
+            channels = (dense, np.maximum.reduceat(cosine, firsts[:-1]), words[rows])
+            scores += share * (np.stack(channels, axis=1) @ self._passage_weights[list(_FIRST)])
+        return np.sort(rows[np.argsort(-scores, kind="stable")[:LATE_DEPTH]])
 
     def _lexical(self, text: str) -> NDArray[np.float64]:
         """BM25 of each passage over the most that the text's terms could score: `[passages]`, 0 to 1."""
@@ -147,32 +177,37 @@ class Retriever:
         self,
         encoded: Sequence[EncodedQuery],
         lexical: Sequence[NDArray[np.float64]],
-        allowed: NDArray[np.int64],
+        allowed: NDArray[np.int64] | None,
     ) -> NDArray[np.int64]:
         """Rows of the first `DEPTH` passages of each first-stage channel among those allowed, ascending."""
-        if len(allowed) <= DEPTH:
-            return allowed
-        inside = np.flatnonzero(np.isin(self._sentence_passage, allowed))
+        among = np.arange(len(self._document)) if allowed is None else allowed
+        if len(among) <= DEPTH:
+            return among
         found = []
         for query, words in zip(encoded, lexical, strict=True):
-            vector = query.vector[None]
-            found.append(_search(self._bundle.passage_index, vector, allowed))
-            found.append(self._sentence_passage[_search(self._bundle.sentence_index, vector, inside)])
-            found.append(allowed[np.argsort(-words[allowed], kind="stable")[:DEPTH]])
+            if allowed is None:
+                found.append(_search(self._bundle.passage_index, query.vector))
+                near = _search(self._bundle.sentence_index, query.vector)
+                found.append(self._sentence_passage[near])
+            else:  # an index of lists would pass by what few documents hold
+                _, inside = self._inside(allowed)
+                dense, cosine = self._cosines(allowed, inside, query)
+                found.append(allowed[_best(dense)])
+                found.append(self._sentence_passage[inside[_best(cosine)]])
+            found.append(among[_best(words[among])])
         return np.unique(np.concatenate(found))
 
 
-def _rows(index: Any) -> NDArray[np.float32]:
-    """The vectors of a flat index, without copying them: `[ntotal, d]`."""
-    flat = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
-    rows: NDArray[np.float32] = flat.reshape(index.ntotal, index.d)
-    return rows
+def _best(scores: NDArray[Any]) -> NDArray[np.int64]:
+    """Positions of the `DEPTH` best scores; of equal ones, the first."""
+    if len(scores) <= DEPTH:
+        return np.arange(len(scores))
+    least = np.partition(scores, -DEPTH)[-DEPTH]
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    return np.concatenate([above, equal[: DEPTH - len(above)]])
 
 
-def _search(index: faiss.Index, query: NDArray[np.float32], allowed: NDArray[np.int64]) -> NDArray[np.int64]:
-    parameters: Any = faiss.SearchParameters(  # type: ignore[call-arg]  # its stub leaves sel out
-        sel=faiss.IDSelectorBatch(allowed)
-    )
-    _, found = index.search(query, min(DEPTH, len(allowed)), params=parameters)
+def _search(index: Any, query: NDArray[np.float32]) -> NDArray[np.int64]:
+    _, found = index.search(query[None], DEPTH)
     rows: NDArray[np.int64] = found[0][found[0] >= 0]
     return rows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import faiss
 import numpy as np
@@ -15,11 +15,12 @@ import pytest
 from numpy.typing import NDArray
 
 import indexer.build
+import indexer.encoding
 from eval.questions import Question
 from indexer.__main__ import main
 from indexer.build import build_bundle
 from indexer.bundle import Bundle, BundleError, open_bundle
-from indexer.embedding import EncoderSource
+from indexer.embedding import EncoderSource, Precision
 from indexer.late import TokenVectors
 from indexer.publication import KEPT
 from indexer.reports import CorpusError
@@ -46,16 +47,23 @@ class QuickEncoder:
 
     bundle_path: Path
     vocabulary = 30_522
+    dimension = 384
+    read: ClassVar[list[str]] = []
+    """Every passage that was encoded, in order."""
 
-    def __init__(self, source: EncoderSource) -> None:
+    def __init__(self, source: EncoderSource, precision: Precision = "fp32") -> None:
         self.description = json.loads((self.bundle_path / "manifest.json").read_bytes())["encoder"]
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         rows = [np.random.default_rng(list(text.encode())).standard_normal(384) for text in texts]
         return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
 
-    def encode_tokens(self, passages: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
-        return [[TokenVectors(np.array([len(s)]), self.encode([s])) for s in passage] for passage in passages]
+    encode_sentences = encode
+
+    def encode_passage(self, sentences: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors]]:
+        self.read.append(" ".join(sentences))
+        tokens = [TokenVectors(np.array([len(s)]), self.encode([s])) for s in sentences]
+        return self.encode([" ".join(sentences)])[0], tokens
 
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
         shutil.copytree(self.bundle_path / "models" / "encoder", folder, dirs_exist_ok=True)
@@ -65,7 +73,9 @@ class QuickEncoder:
 @pytest.fixture
 def quick(bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(QuickEncoder, "bundle_path", bundle_path, raising=False)
-    monkeypatch.setattr(indexer.build, "PassageEncoder", QuickEncoder)
+    monkeypatch.setattr(QuickEncoder, "read", [])
+    for module in (indexer.build, indexer.encoding):
+        monkeypatch.setattr(module, "PassageEncoder", QuickEncoder)
 
 
 class RebuildError(Exception):
@@ -178,6 +188,46 @@ def test_the_remedy_that_a_refusal_names_helps(in_place: Path, damage: str) -> N
         with pytest.raises(RebuildError):
             build_bundle(ROOT / "corpus", in_place)
         path.write_bytes(data)
+
+
+# --- only what changed is encoded ---
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_a_changed_corpus_only_the_changed_passages_are_encoded(tmp_path: Path) -> None:
+    """And what comes of it is, byte for byte, what a build from nothing makes."""
+    corpus, store = tmp_path / "corpus", tmp_path / "embeddings"
+    write(corpus, "The river rose.\n\nIt fell again.", "R1")
+    write(corpus, "The lake froze.", "R2")
+    build_bundle(corpus, tmp_path / "bundle", store=store)
+    assert QuickEncoder.read == ["The river rose.", "It fell again.", "The lake froze."]
+    write(corpus, "The lake froze.\n\nIt thawed.", "R2")
+    lines: list[str] = []
+    incremental = build_bundle(corpus, tmp_path / "bundle", store=store, progress=lines.append)
+    assert QuickEncoder.read[3:] == ["It thawed."]
+    assert any("were encoded before" in line for line in lines)
+    full = build_bundle(corpus, tmp_path / "full")
+    assert incremental == full
+    assert digests((tmp_path / "bundle").resolve()) == digests((tmp_path / "full").resolve())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_build_that_was_killed_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = write(tmp_path / "corpus", "One.\n\nTwo.\n\nThree.\n\nFour.")
+    encode = QuickEncoder.encode_passage
+
+    def killed(self: QuickEncoder, sentences: Sequence[str]) -> object:
+        if len(QuickEncoder.read) == 2:
+            raise KeyboardInterrupt
+        return encode(self, sentences)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(QuickEncoder, "encode_passage", killed)
+        build_bundle(corpus, tmp_path / "bundle", store=tmp_path / "embeddings")
+    build_bundle(corpus, tmp_path / "bundle", store=tmp_path / "embeddings")
+    assert QuickEncoder.read == ["One.", "Two.", "Three.", "Four."]
 
 
 # --- the old bundle and its neighbours ---

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import indexer.late
-from indexer.late import LateIndex, TokenVectors
+from indexer.late import LateIndex, TokenVectors, quantize
 
 VOCABULARY = 12
 DIMENSION = 6
@@ -47,10 +47,18 @@ def test_the_best_cosines_are_those_of_a_plain_loop(
     )
     assert index.sentences == len(sentences)
     assert (found.dtype.name, found.shape) == ("float32", (len(rows), length))
-    # Each of the numbers of a vector is off by at most half a step of int8, so a product with a unit
-    # vector by at most that times the root of the dimension.
+    # Each of the numbers of a vector is off by at most half a step of int8, which is at most that of the
+    # largest, so a product with a unit vector by at most that times the root of the dimension.
     step = max(float(np.abs(one.vectors).max()) for one in sentences) / 127
     assert np.abs(found - expected).max() <= step / 2 * DIMENSION**0.5 + 1e-6
+
+
+@given(st.integers(1, 5), st.integers(0, 999))
+def test_what_was_quantised_is_quantised_to_the_same(length: int, seed: int) -> None:
+    numbers, scale = quantize(sentence([0] * length, seed).vectors)
+    again, same = quantize(numbers * scale)
+    assert np.array_equal(numbers, again)
+    np.testing.assert_allclose(scale, same, rtol=1e-6)
 
 
 @given(passages_of_sentences, tokens)

@@ -12,7 +12,10 @@ MAY_IMPORT = {
 }
 HTTP = {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 TRAINING = {"torch", "transformers", "sentence_transformers", "huggingface_hub"}
-TRAINS = {"indexer/embedding.py", "indexer/adapter.py", "eval/training.py"}
+TRAINS = {
+    *("indexer/embedding.py", "indexer/adapter.py", "eval/training.py"),
+    *("eval/speed/peers.py", "eval/speed/encoding.py"),
+}
 HTTP_LAYER = (
     "admission app connection documents door errors keys lanes log metrics operations questions rates "
     "schemas settings website"

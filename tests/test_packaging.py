@@ -102,6 +102,7 @@ def test_every_dependency_is_locked() -> None:
         ("serve",): project["dependencies"],
         ("serve", "build", "torch"): build + PROJECT["build-system"]["requires"],
         ("serve", "build", "test"): groups["test"],
+        ("bench",): groups["bench"],
     }
     for locks, requirements in asked.items():
         locked = {name: pin for lock in locks for name, (pin, _) in PINS[lock].items()}
@@ -117,7 +118,8 @@ def test_every_import_is_locked(package: str) -> None:
     locks = ("serve",) if package == "service" else ("serve", "build", "torch")
     locked = {name for lock in locks for name in PINS[lock]}
     known, distributions = {*sys.stdlib_module_names, *PACKAGES}, packages_distributions()
-    for path in (ROOT / package).rglob("*.py"):
+    peers = ROOT / "eval" / "speed" / "peers.py"  # runs in the benchmarks' environment
+    for path in {*(ROOT / package).rglob("*.py")} - {peers}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
@@ -146,7 +148,9 @@ def test_no_lock_names_a_host_or_a_folder(lock: Path) -> None:
 
 
 def test_no_package_is_in_two_locks() -> None:
-    names = [name for lock in PINS.values() for name in lock]
+    """The benchmarks may share packages with the tests: their environment sees no test tools."""
+    assert not PINS["bench"].keys() & {*PINS["serve"], *PINS["build"], *PINS["torch"], *PINS["cuda"]}
+    names = [name for lock, found in PINS.items() if lock != "bench" for name in found]
     assert {name for name in names if names.count(name) > 1} == {"torch"}
 
 

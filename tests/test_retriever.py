@@ -1,13 +1,18 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import indexer.nearest
+import service.retriever
 from eval.questions import Question
 from indexer.bundle import Bundle
+from indexer.nearest import build_index
 from service.query import Query
-from service.retriever import Retriever
+from service.retriever import Retriever, _best
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +61,41 @@ def test_retrieval_repeats(retriever: Retriever, shelf: Bundle, questions: list[
     for question in questions[::60]:
         query = Query(question.question)
         assert fresh.retrieve(query) == retriever.retrieve(query)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shelf counts as large: channels propose few passages, and fewer are matched token by token."""
+    monkeypatch.setattr(service.retriever, "DEPTH", 6)
+    monkeypatch.setattr(service.retriever, "LATE_DEPTH", 4)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_large_shelf_is_searched_in_lists_and_a_sentence_still_finds_itself(
+    shelf: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer.nearest, "EXACT_UP_TO", 0)
+    passages, sentences = (
+        build_index(rows, rows)[0] for rows in (shelf.passage_vectors, shelf.sentence_vectors)
+    )
+    rows = {"passages": shelf.passage_vectors, "sentences": shelf.sentence_vectors}
+    large = Retriever(replace(shelf, passage_index=passages, sentence_index=sentences, rows=rows))
+    for passage in shelf.passages[::3]:
+        start, end = passage.sentences[-1]
+        sentence = shelf.documents[passage.document_id].text[start:end]
+        candidates = large.retrieve(Query(sentence)).candidates
+        assert candidates[0].passage == passage, sentence
+        assert len(candidates) == 4
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_filter_of_a_large_shelf_looks_at_its_document_only(retriever: Retriever) -> None:
+    found = retriever.retrieve(Query("Who won the fireworks?"), ["IF10116"]).candidates
+    assert len(found) == 4
+    assert {candidate.passage.document_id for candidate in found} == {"IF10116"}
+
+
+def test_of_equal_scores_the_first_are_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.retriever, "DEPTH", 3)
+    assert sorted(_best(np.array([0, 2, 0, 1, 0]))) == [0, 1, 3]
+    assert sorted(_best(np.array([5, 4]))) == [0, 1]

@@ -1,0 +1,240 @@
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.speed.asked import ask
+from eval.speed.fleet import CONTROL, OURS, FleetError, System, resident, running
+from eval.speed.installed import size
+from eval.speed.load import LoadError, distinct, drive, request
+from eval.speed.page import READING, keep_reading, speed_page
+from eval.speed.peers import Naive
+from eval.speed.rows import Row, order
+from eval.speed.run import Result
+from eval.speed.scale import IndexAlone, Size, growth_plot, measure_index, scale_page
+from eval.speed.texts import read_questions, read_texts, write_corpus
+from indexer.bundle import Bundle
+from indexer.embedding import BASE_ENCODER, find_encoder
+from indexer.reports import read_corpus
+
+# --- rows ---
+
+
+def row(control: list[float], naive: list[float], bars: dict[str, float] | None = None) -> Row:
+    return Row("p50", "ms", "lower", {OURS: [2.0, 4.0], CONTROL: control, "naive": naive}, bars)
+
+
+def test_a_ratio_is_the_geometric_mean_over_the_rounds() -> None:
+    slower = row([2.0, 4.0], [8.0, 64.0])  # 4 and 16 times as long
+    assert slower.ratio("naive").mean == pytest.approx(8)
+    assert (slower.ratio("naive").low, slower.ratio("naive").high) == pytest.approx((4, 16))
+    assert slower.others == ["naive"]
+
+
+def test_where_more_is_better_the_ratio_is_the_other_way_round() -> None:
+    rates = Row("answers", "1/s", "higher", {OURS: [100.0], "naive": [20.0]})
+    assert rates.ratio("naive").mean == pytest.approx(5)
+    assert rates.control is None
+    assert not rates.void
+
+
+@pytest.mark.parametrize(("factor", "void"), [(1.0, False), (1.09, False), (1.11, True), (0.9, True)])
+def test_a_row_is_void_if_this_service_is_not_as_fast_as_itself(factor: float, void: bool) -> None:
+    assert row([2 * factor, 4 * factor], [8.0, 16.0]).void is void
+
+
+def test_every_system_has_its_turn_in_every_round_and_goes_first_and_last_in_turn() -> None:
+    rounds = [order("ABC", turn) for turn in range(6)]
+    assert all(sorted(found) == ["A", "B", "C"] for found in rounds)
+    assert ["".join(found) for found in rounds] == ["ABC", "CBA", "BCA", "ACB", "CAB", "BAC"]
+
+
+# --- load ---
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, unique=True), st.integers(0, 10**6), st.integers(1, 50))
+def test_no_question_is_asked_twice(questions: list[str], first: int, count: int) -> None:
+    asked = list(islice(distinct(questions, first), count))
+    assert len(set(asked)) == count
+    assert all(any(text.startswith(question) for question in questions) for text in asked)
+
+
+Serve = Callable[[bytes], int]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves every request of every connection with the given bytes, on a port of its own."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def connection(sock: socket.socket, reply: bytes) -> None:
+        with sock:
+            while sock.recv(65_536):
+                sock.sendall(reply)
+
+    def accept(reply: bytes) -> None:
+        while True:
+            try:
+                sock, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=connection, args=(sock, reply), daemon=True).start()
+
+    def start(reply: bytes) -> int:
+        threading.Thread(target=accept, args=(reply,), daemon=True).start()
+        port: int = listening.getsockname()[1]
+        return port
+
+    yield start
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+
+
+def reply(status: int, body: bytes = b"{}") -> bytes:
+    return b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def test_every_request_is_timed(serve: Serve) -> None:
+    load = drive(serve(reply(200)), map(request, islice(distinct(["When?"]), 7)), clients=3)
+    assert len(load.milliseconds) == 7
+    assert load.refused == 0
+    assert load.rate == pytest.approx(7 / load.seconds)
+
+
+def test_an_answer_in_pieces_is_one_answer(serve: Serve) -> None:
+    port = serve(reply(200, b"x" * 3_000_000))
+    assert len(drive(port, iter([request("When?")] * 2)).milliseconds) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_is_counted_and_not_timed(serve: Serve, status: int) -> None:
+    load = drive(serve(reply(status)), iter([request("When?")]))
+    assert (load.milliseconds, load.refused) == ([], 1)
+
+
+def test_another_status_ends_the_run(serve: Serve) -> None:
+    with pytest.raises(LoadError, match="found status 500"):
+        drive(serve(reply(500)), iter([request("When?")]))
+
+
+def test_a_broken_connection_ends_the_run(serve: Serve) -> None:
+    port = serve(b"no HTTP\r\n\r\n")
+    with pytest.raises(LoadError, match="expected an answer with its length"):
+        drive(port, iter([request("When?")]))
+
+
+# --- fleet ---
+
+
+def test_a_service_that_ends_by_itself_is_named_with_what_it_said(tmp_path: Path) -> None:
+    command = ("sh", "-c", "echo no such port; exit 1")
+    system = System("naive", (), command, tmp_path, (), tmp_path / "log")
+    with pytest.raises(FleetError, match=r"naive: found no answer .*no such port"), running(system, 1, "?"):
+        pass
+
+
+def test_the_memory_of_a_group_that_is_gone_is_none() -> None:
+    assert resident(2**22 + 1) == 0
+
+
+def test_what_two_packages_need_is_counted_once() -> None:
+    assert size(["fastapi"]) > size(["pydantic"]) > 0
+    assert size(["fastapi", "pydantic"]) == size(["fastapi"])
+    assert size(['fastapi; python_version < "3"', "no-such-package"]) == 0
+
+
+def test_the_naive_service_finds_the_nearest_passage(tmp_path: Path) -> None:
+    peer = Naive(tmp_path, find_encoder(BASE_ENCODER).folder)
+    peer.build(["Gold is dug in Kayes.", "Cotton grows.", "The river rose."])
+    peer.open()
+    ((text, score), _) = peer.search("Where is gold mined?", 2)
+    assert text == "Gold is dug in Kayes."
+    assert 0.3 < score < 1
+
+
+# --- texts ---
+
+
+def test_every_long_text_of_a_folder_is_read_once(tmp_path: Path) -> None:
+    long, other = "word " * 60, "other " * 60
+    lines = [{"_id": "1", "text": long}, {"_id": "2", "text": "a query"}, {"_id": "3", "question": long}]
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    again = [{"_id": "4", "text": long}, {"_id": "5", "text": other}]
+    (tmp_path / "deep" / "b.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, again)).encode()))
+    assert read_questions(tmp_path, 9) == [long]
+    found = list(read_texts(tmp_path))
+    assert found == [long, other]
+    write_corpus(found, tmp_path / "corpus")
+    assert [report.id for report in read_corpus(tmp_path / "corpus")] == ["T000000", "T000001"]
+
+
+def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"found no row with a text .* in any \*\.jsonl"):
+        list(read_texts(tmp_path))
+    with pytest.raises(ValueError, match="found no row with a question"):
+        read_questions(tmp_path, 9)
+
+
+# --- scale ---
+
+
+def test_a_small_bundle_finds_all_that_exact_search_finds(bundle_path: Path) -> None:
+    asked = ask(bundle_path, ["Who is Mali's president?", "When did France withdraw?"])
+    assert asked["recall"] == 1
+    assert 0 < asked["p50"] <= asked["p95"]
+
+
+def test_an_index_alone_is_as_large_as_asked_for(bundle: Bundle) -> None:
+    alone = measure_index(bundle, 1_234, lambda line: None)
+    assert alone.vectors == 1_234
+    assert alone.about == {"kind": "flat"}
+    assert alone.megabytes == pytest.approx(1_234 * (384 * 4 + 8) / 1e6)
+
+
+def test_growth_is_tabulated_and_plotted(tmp_path: Path) -> None:
+    asked = {"open": 0.1, "p50": 4.0, "p95": 8.0, "own": 100.0, "mapped": 50.0, "recall": 0.9975}
+    sizes = [
+        Size(1_000, 4_000, 20.0, 40.0, "flat", asked),
+        Size(16_000, 64_000, 320.0, 640.0, "ivf-sq8", asked | {"p50": 5.0}),
+    ]
+    alone = IndexAlone(1_000_000, 60.0, 392.0, 1.5, {"kind": "ivf-sq8", "probed": 16})
+    page = scale_page(sizes, [alone], "made by hand", tmp_path)
+    assert "| 16,000 | 64,000 | ivf-sq8 | 320 | 50 | 640 | 0.1 | 5.0 | 8.0 | 100 | 50 | 0.9975 |" in page
+    assert "p50 times 1.25" in page
+    assert "| 1,000,000 | ivf-sq8 | 60 | 392 | 1.50 | probed 16 |" in page
+    ElementTree.fromstring((tmp_path / "scale.svg").read_text("utf-8"))
+    assert growth_plot(sizes[:1])  # one size is a point
+
+
+# --- page ---
+
+
+def test_the_page_says_what_was_reached_and_plots_it(tmp_path: Path) -> None:
+    met = row([2.0, 4.0], [20.0, 40.0], {"naive": 8.0, "best peer": 6.0})
+    page = speed_page(Result((met,), 50_000, 23), "made by hand", tmp_path)
+    assert "| p50 | naive | 8 | 10.0 | yes |" in page
+    assert "best peer" not in page  # there is none
+    assert "Void" not in page
+    plot = ElementTree.fromstring((tmp_path / "speed-0.svg").read_text("utf-8"))
+    assert "10.0" in {element.text for element in plot.iter()}
+
+
+def test_a_void_row_is_named_and_meets_nothing(tmp_path: Path) -> None:
+    void = row([3.0, 6.0], [20.0, 40.0], {"naive": 8.0})
+    page = speed_page(Result((void,), 50_000, 23), "made by hand", tmp_path)
+    assert "**Void**: the control is beyond ±10% in: p50." in page
+    assert "| p50 | naive | 8 | 10.0 | void |" in page
+
+
+def test_a_reading_stays_when_the_page_is_made_again() -> None:
+    assert keep_reading("new\n", f"old\n\n{READING}\n\nMine.\n") == f"new\n\n{READING}\n\nMine.\n"
+    assert keep_reading("new\n", "old\n") == "new\n"
