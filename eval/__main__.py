@@ -9,7 +9,7 @@ from eval import feedback
 from eval.asking import ServiceError
 from eval.collection import CollectionError
 from eval.gate import BASELINE
-from eval.questions import QUESTIONS, QuestionError
+from eval.questions import QUESTIONS, WRITTEN, QuestionError
 from eval.run import RunError
 from eval.speed.parts import PARTS, SpeedError
 from eval.speed.peers import PEERS
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Named, not imported: `questions check` should not load a search engine.
         from eval import commands
 
-        command = getattr(commands, options.command)
+        command = getattr(commands, options.command.replace("-", "_"))
         return int(command(options))
     except _EXPECTED as error:
         print(f"report-qa eval: {error}", file=sys.stderr)
@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="ask every question and print the measures")
     run.add_argument("--split", choices=("dev", "test", "all"), default="all", help="(%(default)s)")
     run.add_argument("--quick", action="store_true", help="leave out stages and robustness")
+    run.add_argument(
+        "--everywhere", action="store_true", help="ask all reports of the bundle at once, not each its own"
+    )
     gate = commands.add_parser("gate", help="compare with the baseline; exit status 1 if it got worse")
     accept = commands.add_parser("accept", help="make this run the baseline")
     accept.add_argument("--reason", required=True, help="why the baseline moves; kept in the history")
@@ -55,16 +58,39 @@ def parser() -> argparse.ArgumentParser:
     questions = commands.add_parser("questions", help="check the question files, or show what they cover")
     questions.add_argument("what", choices=("check", "stats"))
     calibrate = commands.add_parser("calibrate", help="fit the confidence on the dev questions")
+    calibrate.add_argument(
+        "--held-out", type=Path, metavar="DIR", help="what `held-out` made, to fit what is read on, too"
+    )
+    held = commands.add_parser("held-out", help="make bundle and questions of reports not trained on")
+    held.add_argument("--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl")
+    held.add_argument("--titles", type=Path, metavar="FILE", help="titles of the reports")
+    held.add_argument("--into", type=Path, default=Path("build/held-out"), help="(%(default)s)")
     train = commands.add_parser("train", help="train the encoder's adapter anew")
     train.add_argument(
         "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"
     )
     train.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
     train.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    reader = commands.add_parser("train-reader", help="train the reader anew; goes on where it was stopped")
+    reader.add_argument(
+        "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"
+    )
+    reader.add_argument("--titles", type=Path, required=True, metavar="FILE", help="titles of the reports")
+    reader.add_argument("--written", type=Path, default=WRITTEN, metavar="DIR", help="(%(default)s)")
+    reader.add_argument(
+        "--corpus", type=Path, nargs="+", required=True, metavar="FILE", help="texts of what is written on"
+    )
+    reader.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
+    reader.add_argument("--checkpoint", type=Path, default=Path("build/reader.pt"), help="(%(default)s)")
+    reader.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     mutations = commands.add_parser("mutations", help="prove the gate: seeded faults must fail it")
     mutations.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     mutations.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="(%(default)s)")
     mutations.add_argument("--only", nargs="+", metavar="NAME", help="only these faults or changes")
+    ablation = commands.add_parser("ablation", help="take out each part of retrieval, and measure")
+    ablation.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    ablation.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="(%(default)s)")
+    ablation.add_argument("--held-out", type=Path, metavar="DIR", help="what `held-out` made: measure it too")
     feedback.add_arguments(
         commands.add_parser("import-feedback", help="turn visitors' judgements into draft questions")
     )
@@ -133,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
         for form in ("json", "junit", "markdown", "html"):
             command.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write it as {form} there")
         command.add_argument("--trec", type=Path, metavar="FOLDER", help="write TREC run and qrels there")
-    for command in (run, gate, accept, questions, calibrate, mutations, overload, soak):
+    for command in (run, gate, accept, questions, calibrate, mutations, ablation, overload, soak):
         command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
         command.add_argument("--questions", type=Path, default=QUESTIONS, help="(%(default)s)")
     return parser

@@ -31,15 +31,21 @@ class ServiceError(RuntimeError):
     """A service does not answer as the contract says; the message names the address and the answer."""
 
 
-def in_process(bundle: Bundle, depth: int = DEPTH) -> Ask:
-    """Ask the code in this process for `depth` passages, through the response that HTTP would send."""
+def in_process(bundle: Bundle, depth: int = DEPTH, *, everywhere: bool = False) -> Ask:
+    """Ask the code in this process for `depth` passages, through the response that HTTP would send.
+
+    A question is asked of its own report, or with `everywhere` of all reports that are served.
+    """
     answerer = Answerer(bundle)
 
     def ask(question: Question) -> Mapping[str, Any]:
-        request = AnswerRequest.model_validate(_body(question, depth))
+        body = _body(question, depth)
+        if everywhere:
+            del body["documents"]
+        request = AnswerRequest.model_validate(body)
         history = [turn.model_dump() for turn in request.history]
         start = time.perf_counter()
-        answer = answerer.answer(request.query, request.limit, request.documents, history)
+        answer = answerer.answer(request.query, request.limit, request.documents, history, request.mode)
         took = (time.perf_counter() - start) * 1_000
         return AnswerResponse.of(answer, question.id, bundle.id, took).model_dump()
 

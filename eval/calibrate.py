@@ -1,6 +1,7 @@
 """Questions with known outcomes → `indexer/calibration.json`: how channels are fused, and what is sure.
 
-Only dev questions are used. Three fits, each a maximum of likelihood:
+Only dev questions are used, and questions on reports that were held out of training, if they are given.
+Each fit is a maximum of likelihood:
 
 * `fusion`: weights of the channels such that exp(score), as a share of the sum over the candidates, is
   the probability that a passage is the one that answers (a conditional logit, McFadden 1974).
@@ -9,10 +10,14 @@ Only dev questions are used. Three fits, each a maximum of likelihood:
   miss, which repeats the report's own words. So it is the product of the probability that a question
   is about the report (logistic regression, answerable against off-topic questions) and the share of
   questions about the report that the report answers.
+* `reading`, where the bundle has a reader: `ranking`, as `fusion`, over the sentences that were read; and
+  `confidence`, which takes the place of the share: the probability that a question about the report is
+  one that it answers (logistic regression over what was read).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +29,44 @@ from sklearn.linear_model import LogisticRegression
 from eval.judging import holds
 from eval.questions import Question
 from indexer.bundle import Bundle
-from service.answer import Answerer, confidence_features
-from service.retriever import CHANNELS, SENTENCE_CHANNELS, Matches, Retriever
+from service.answer import Answerer, confidence_features, reading_features
+from service.query import Query
+from service.reader import FEATURES, Reader, ReadSentence
+from service.retriever import CHANNELS, SENTENCE_CHANNELS, Matches, Retrieval, Retriever
 
 ANSWERABLE_REFUSED = 0.04
 """Share of answerable dev questions that the threshold may refuse."""
+READ_REFUSED = 0.025
+"""Share of answerable questions that the threshold after reading may refuse. Less than before reading: of
+questions that nothing was fitted on, twice as many are refused as of those that it was."""
+SKIPPED = 0.01
+"""Share of answerable dev questions that may be refused unread, as being about something else."""
 _SHRINKAGE = 1e-4
 
 Choice = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Features of alternatives `[n, channels]`, and which of them are right `[n]`."""
 
 
-def calibrate(bundle: Bundle, questions: Sequence[Question]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """Questions to fit on, and the open bundle that answers them."""
+
+    bundle: Bundle
+    questions: Sequence[Question]
+
+
+def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
     """Fit on the dev questions among those given; returns the content of `calibration.json`.
+
+    Args:
+        dev: The questions of the report that ships.
+        held_out: Questions on other reports, none of which any model was trained on.
 
     Raises:
         ValueError: if there is no answerable or no off-topic dev question to fit on.
     """
-    dev = [q for q in questions if q.split == "dev" and any(char.isalnum() for char in q.question)]
-    singles = [question for question in dev if question.kind != "dialogue"]
+    questions = [q for q in dev.questions if q.split == "dev" and any(char.isalnum() for char in q.question)]
+    singles = [question for question in questions if question.kind != "dialogue"]
     off = np.array([question.kind == "off" for question in singles])
     answerable = np.array([question.answerable for question in singles])
     if not off.any() or not answerable.any():
@@ -50,11 +74,13 @@ def calibrate(bundle: Bundle, questions: Sequence[Question]) -> dict[str, Any]:
             f"found {answerable.sum()} answerable and {off.sum()} off-topic dev questions; "
             "expected some of each"
         )
-    answerer, retriever = Answerer(bundle), Retriever(bundle)
-    found = [(q, answerer.retrieve(q.question, [q.document_id], q.history)) for q in dev if q.answerable]
+    answerer, retriever = Answerer(dev.bundle), Retriever(dev.bundle)
+    found = [
+        (q, answerer.retrieve(q.question, [q.document_id], q.history)) for q in questions if q.answerable
+    ]
     matches = [(q, retriever.match(query, [q.document_id])) for q, (query, _) in found]
-    passages = [_passages(bundle, question, match) for question, match in matches]
-    sentences = [choice for q, match in matches for choice in _sentences(bundle, q, match)]
+    passages = [_passages(dev.bundle, question, match) for question, match in matches]
+    sentences = [choice for q, match in matches for choice in _sentences(dev.bundle, q, match)]
     retrieved = [answerer.retrieve(q.question, [q.document_id])[1] for q in singles]
     rows = [confidence_features(retrieval) for retrieval in retrieved]
     names = list(rows[0])
@@ -64,7 +90,7 @@ def calibrate(bundle: Bundle, questions: Sequence[Question]) -> dict[str, Any]:
     about = LogisticRegression(C=10).fit(features[plain], answerable[plain])
     share = float(answerable.sum() / (~off).sum())
     confidence = share * about.predict_proba(features)[:, 1]
-    return {
+    calibration = {
         "fusion": _named(CHANNELS, fit_choice(passages)),
         "answer": _named(SENTENCE_CHANNELS, fit_choice(sentences)),
         "confidence": {
@@ -75,6 +101,76 @@ def calibrate(bundle: Bundle, questions: Sequence[Question]) -> dict[str, Any]:
         "threshold": round(float(np.quantile(confidence[answerable], ANSWERABLE_REFUSED)), 4),
         "fitted_on": {"answerable": len(found), "off_topic": int(off.sum()), "split": "dev"},
     }
+    if dev.bundle.reader is None:
+        return calibration
+    asked = [replace(dev, questions=questions), *([held_out] if held_out else [])]
+    skip = round(float(np.quantile(confidence[answerable], SKIPPED)), 4)
+    return calibration | {"reading": _reading(asked, calibration, skip)}
+
+
+def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float) -> dict[str, Any]:
+    """Fit how what was read is ranked, and how sure it makes."""
+    read = [item for some in asked for item in _read(some, calibration)]
+    ranking = fit_choice([(_features(item), item.right) for item in read if item.question.answerable])
+    weights = _named(FEATURES, ranking)
+    singles = [item for item in read if not item.question.history and item.question.kind != "off"]
+    rows = [reading_features(item.ranked(weights)) for item in singles]
+    names = list(rows[0])
+    features = np.array([[row[name] for name in names] for row in rows])
+    answerable = np.array([item.question.answerable for item in singles])
+    scale = features.std(axis=0) + 1e-9
+    fit = LogisticRegression(C=1, max_iter=1_000).fit(features / scale, answerable)
+    about = np.array([item.about for item in singles])
+    sure = about * fit.predict_proba(features / scale)[:, 1]
+    return {
+        "reader_sha256": asked[0].bundle.manifest["reader"]["sha256"],
+        "ranking": weights,
+        "confidence": {
+            "intercept": round(float(fit.intercept_[0]), 4),
+            **_named(names, fit.coef_[0] / scale),
+        },
+        "threshold": round(float(np.quantile(sure[answerable], READ_REFUSED)), 4),
+        "skip": skip,
+        "fitted_on": {
+            "answerable": int(answerable.sum()),
+            "unanswerable": int((~answerable).sum()),
+            "reports": len({item.question.document_id for item in singles}),
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A question with what was read for it, and which of the read sentences are right."""
+
+    question: Question
+    query: Query
+    retrieval: Retrieval
+    sentences: Sequence[ReadSentence]
+    right: NDArray[np.bool_]
+    about: float
+    answerer: Answerer
+
+    def ranked(self, weights: Mapping[str, float]) -> Retrieval:
+        """What was retrieved, in the order that reading gives it."""
+        return self.answerer.rank(self.query, self.retrieval, self.sentences, weights)
+
+
+def _read(asked: Asked, calibration: Mapping[str, Any]) -> Iterator[_Read]:
+    manifest = {**asked.bundle.manifest, "calibration": calibration}
+    bundle = replace(asked.bundle, manifest=manifest)
+    answerer, reader = Answerer(bundle), Reader(bundle)
+    for question in asked.questions:
+        query, retrieval = answerer.retrieve(question.question, [question.document_id], question.history)
+        sentences = reader.read(query.asked or query.text, retrieval.candidates)
+        spans = [retrieval.candidates[item.candidate].passage.sentences[item.sentence] for item in sentences]
+        right = np.array([holds(span, question.settling) for span in spans])
+        about = answerer.confidence(question.question, retrieval) / calibration["confidence"]["share"]
+        yield _Read(question, query, retrieval, sentences, right, about, answerer)
+
+
+def _features(item: _Read) -> NDArray[np.float64]:
+    return np.array([sentence.features for sentence in item.sentences])
 
 
 def fit_choice(choices: Sequence[Choice]) -> NDArray[np.float64]:

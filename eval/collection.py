@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eval.questions import Question
+from eval.questions import Question, Span
 
 
 class CollectionError(ValueError):
@@ -58,10 +58,10 @@ def load_judged(folder: Path) -> Judged | None:
     queries_file, qrels_file = pairs[0]
     documents = {
         _text(place, row, "_id"): "\n".join(filter(None, (row.get("title"), row.get("text"))))
-        for place, row in _rows(corpus)
+        for place, row in read_rows(corpus)
     }
     qrels = _qrels(qrels_file, documents)
-    queries = {_text(place, row, "_id"): _text(place, row, "text") for place, row in _rows(queries_file)}
+    queries = {_text(place, row, "_id"): _text(place, row, "text") for place, row in read_rows(queries_file)}
     if missing := sorted(set(qrels) - set(queries)):
         raise CollectionError(f"{qrels_file}: query {missing[0]!r} is judged but not in {queries_file.name}")
     asked = {query: text for query, text in queries.items() if query in qrels}
@@ -83,22 +83,24 @@ def load_spans(folder: Path) -> Spans | None:
     if contexts is None:
         raise CollectionError(f"{folder}: found {qa.name} but no contexts.jsonl; expected both")
     texts: dict[str, str] = {}
-    places: dict[str, tuple[str, int]] = {}
-    for place, row in _rows(contexts):
+    places: dict[str, tuple[str, Span]] = {}
+    for place, row in read_rows(contexts):
         title, text = _text(place, row, "title"), unicodedata.normalize("NFC", _text(place, row, "text"))
         before = f"{texts[title]}\n\n" if title in texts else ""
-        places[_text(place, row, "_id")] = (title, len(before))
+        start = len(before)
+        places[_text(place, row, "_id")] = (title, (start, start + len(text)))
         texts[title] = before + text
-    return Spans(texts, tuple(_question(place, row, texts, places) for place, row in _rows(qa)))
+    return Spans(texts, tuple(_question(place, row, texts, places) for place, row in read_rows(qa)))
 
 
 def _question(
-    place: str, row: Mapping[str, Any], texts: Mapping[str, str], places: Mapping[str, tuple[str, int]]
+    place: str, row: Mapping[str, Any], texts: Mapping[str, str], places: Mapping[str, tuple[str, Span]]
 ) -> Question:
     context = _text(place, row, "context_id")
     if context not in places:
         raise CollectionError(f"{place}: context {context!r} is not in contexts.jsonl")
-    title, shift = places[context]
+    title, whole = places[context]
+    shift = whole[0]
     answers = row.get("answers", [])
     if "spans" in row:
         spans = [tuple(span) for span in row["spans"]]
@@ -122,6 +124,7 @@ def _question(
         answer=None,
         evidence=tuple(dict.fromkeys((shift + start, shift + end) for start, end in spans)),
         also=(),
+        near=() if row["answerable"] else (whole,),
     )
 
 
@@ -141,7 +144,12 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz") if p.is_file()), None)
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a `.jsonl` or `.jsonl.gz` file, each with its place for messages.
+
+    Raises:
+        CollectionError: for a line that is no object.
+    """
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     for number, line in enumerate(data.decode().split("\n"), start=1):
         if line.strip():

@@ -53,7 +53,20 @@ def run(options: Options) -> int:
         made = _run(options, subject, chosen, stages=not options.quick, robust=not options.quick)
     _write(options, made, chosen, subject.texts, None)
     print(run_tables(made, summarize(made.outcomes)))
+    if options.everywhere:
+        print(_reports_first(made, chosen))
     return 0
+
+
+def _reports_first(made: Run, questions: list[Question]) -> str:
+    """How often the first passage is of the report that a question is about."""
+    report = {question.id: question.document_id for question in questions if question.answerable}
+    first = [
+        outcome.ranking[0].startswith(f"{report[outcome.id]}:")
+        for outcome in made.outcomes
+        if outcome.id in report
+    ]
+    return f"\nThe right report first: {sum(first)} of {len(first)} ({sum(first) / len(first):.3f})."
 
 
 def gate(options: Options) -> int:
@@ -91,15 +104,31 @@ def questions(options: Options) -> int:
     return 0
 
 
-def calibrate(options: Options) -> int:
-    """Fit the confidence on the dev questions."""
-    from eval.calibrate import calibrate, write_calibration
+def held_out(options: Options) -> int:
+    """Make a bundle and questions of the reports that were held out of training."""
+    from eval.lessons import read_titles, write_held_out
+    from indexer.build import build_bundle
 
-    bundle = open_bundle(options.bundle)
-    found = load_questions(options.questions, _texts(bundle))
+    titles = read_titles(options.titles) if options.titles else {}
+    write_held_out(options.reports, titles, options.into)
+    build_bundle(options.into / "corpus", options.into / "bundle", progress=_say)
+    _say(f"measure with: run --bundle {options.into}/bundle --questions {options.into}/questions")
+    return 0
+
+
+def calibrate(options: Options) -> int:
+    """Fit fusion, answers and confidence on the dev questions, and on what `held_out` has made."""
+    from eval.calibrate import Asked, calibrate, write_calibration
+
+    def asked(bundle_path: Path, questions: Path) -> Asked:
+        bundle = open_bundle(bundle_path)
+        return Asked(bundle, load_questions(questions, _texts(bundle)))
+
+    held_out = options.held_out
+    others = asked(held_out / "bundle", held_out / "questions") if held_out else None
     path = Path(indexer.__file__).parent / "calibration.json"
-    write_calibration(calibrate(bundle, found), path)
-    print(f"wrote {path}; 'report-qa index build' takes it into the bundle", file=sys.stderr)
+    write_calibration(calibrate(asked(options.bundle, options.questions), others), path)
+    _say(f"wrote {path}; 'report-qa index build' takes it into the bundle")
     return 0
 
 
@@ -121,6 +150,44 @@ def train(options: Options) -> int:
     learned = counts({options.reports.name: reports, **others})
     ADAPTER.with_suffix(".md").write_text(model_card(result, learned, options.made_by), "utf-8")
     _say(f"wrote {ADAPTER}; held-out reports after: {result['after']}")
+    return 0
+
+
+def train_reader(options: Options) -> int:
+    """Train the reader, and write its card beside it."""
+    from random import Random
+
+    from eval.lessons import (
+        WHOLE,
+        counts,
+        held_out,
+        read_collection,
+        read_reports,
+        read_titles,
+        read_written,
+        thinned,
+    )
+    from eval.reader_training import JUDGED_ARTICLES, ReaderTrainer, reader_card
+    from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
+    from indexer.reading import SHIPPED
+
+    random = Random(options.seed)
+    reports, judge = held_out(read_reports(options.reports, read_titles(options.titles)))
+    written = read_written(options.written, options.corpus)
+    others = {folder.name: thinned(read_collection(folder, random, WHOLE)) for folder in options.collection}
+    articles = [lesson for found in others.values() for lesson in found if lesson.silent][::JUDGED_ARTICLES]
+    learned = {name: [lesson for lesson in found if lesson not in articles] for name, found in others.items()}
+    trainer = ReaderTrainer(
+        PassageEncoder(find_encoder(BASE_ENCODER)), options.seed, options.checkpoint, _say
+    )
+    outside = [lesson for found in learned.values() for lesson in found]
+    trainer.train([("outside", outside, []), ("reports", [*reports, *written], outside)])
+    trainer.save(SHIPPED)
+    result = {"held-out reports": trainer.judge(judge), "held-out articles": trainer.judge(articles)}
+    learned = {options.reports.name: reports, options.written.name: written, **learned}
+    card = reader_card(result, counts(learned), options.made_by)
+    (SHIPPED / "README.md").write_text(card, "utf-8")
+    _say(f"wrote {SHIPPED}: {result}")
     return 0
 
 
@@ -175,6 +242,20 @@ def mutants(options: Options) -> int:
         found = prove(options.bundle, Path(folder, "mutant"), options.number, Random(options.seed), _say)
     _report(options, "Mutants of a bundle", table(found))
     return 1 if any(each.failures for each in found) else 0
+
+
+def ablation(options: Options) -> int:
+    """Take out each part of retrieval, or put it in another way, and measure what is left."""
+    from eval.ablation import ABLATIONS, Subject, measure
+
+    subjects = [Subject("report", options.corpus, options.bundle, options.questions)]
+    if options.held_out:
+        parts = (options.held_out / name for name in ("corpus", "bundle", "questions"))
+        subjects.append(Subject("held-out", *parts))
+    with tempfile.TemporaryDirectory() as folder:
+        table = measure(ABLATIONS, subjects, Path(folder), _say)
+    _report(options, "What each part of retrieval is worth", table)
+    return 0
 
 
 def bench(options: Options) -> int:
@@ -282,6 +363,8 @@ def machine() -> str:
 
 
 def _subject(options: Options) -> _Subject:
+    if options.url and getattr(options, "everywhere", False):
+        raise ValueError("--everywhere goes with --bundle; found --url")
     if options.url:
         service = Service(options.url)
         index = service.index()
@@ -289,7 +372,8 @@ def _subject(options: Options) -> _Subject:
         weights = index["calibration"]["fusion"]
         return _Subject(service.ask, deep, service.texts(), index["bundle_id"], weights, service.close)
     bundle = open_bundle(options.bundle)
-    ask, ask_deep = (in_process(bundle, depth) for depth in (DEPTH, DEEPEST))
+    everywhere = getattr(options, "everywhere", False)
+    ask, ask_deep = (in_process(bundle, depth, everywhere=everywhere) for depth in (DEPTH, DEEPEST))
     return _Subject(ask, ask_deep, _texts(bundle), bundle.id, bundle.manifest["calibration"]["fusion"])
 
 

@@ -55,6 +55,8 @@ class Sound:
     def calibrated(self, **changes: Any) -> Ask:
         """Ask the bundle with another calibration."""
         calibration = {**self.bundle.manifest["calibration"], **changes}
+        if "threshold" in changes and "reading" in calibration:
+            calibration["reading"] = {**calibration["reading"], "threshold": changes["threshold"]}
         manifest = {**self.bundle.manifest, "calibration": calibration}
         return deep(replace(self.bundle, manifest=manifest))
 

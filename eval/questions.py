@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 QUESTIONS = Path(__file__).parent / "questions"
+WRITTEN = Path(__file__).parent / "written"
+"""Questions on other reports, which are learned from and never measured by."""
 KINDS = (
     *("fact", "paraphrase", "keyword", "typo", "entity", "multi", "metadata", "french"),
     *("verbose", "format", "dialogue", "near", "falsepremise", "topic", "off"),

@@ -202,7 +202,9 @@ def disturbed(question: str, random: Random) -> str:
     words = question.split()
     if kind < 0.82:
         return " ".join(w for w in words if not is_stopword(w.strip("?.,!"))) or question
-    return " ".join(_slip(w, random) if len(w) > 3 and random.random() < 0.3 else w for w in words)
+    return " ".join(
+        _slip(w, random) if len(w) > 3 and w.isalpha() and random.random() < 0.3 else w for w in words
+    )
 
 
 def _slip(word: str, random: Random) -> str:

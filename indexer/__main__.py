@@ -8,6 +8,7 @@ from pathlib import Path
 from indexer.bundle import BundleError, open_bundle
 from indexer.embedding import DEFAULT_ENCODER, EncoderError
 from indexer.publication import KEPT, publish, rollback
+from indexer.reading import DEFAULT_READER, ReaderError
 from indexer.reports import CorpusError
 
 DEFAULT_BUNDLE = Path("build/bundle")
@@ -19,9 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _COMMANDS[options.command](options)
-    except (CorpusError, EncoderError, BundleError) as error:
+    except (CorpusError, EncoderError, ReaderError, BundleError) as error:
         print(f"report-qa index: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise  # whoever read the output has left: no trouble of an index
     except OSError as error:  # a full disk, no permission
         where = f"{error.filename}: " if error.filename else ""
         remedy = "what was served still is; mend that and run it again"
@@ -39,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder",
         default=DEFAULT_ENCODER,
         help="packaged model, model folder, or Hugging Face hub name (%(default)s)",
+    )
+    build.add_argument(
+        "--reader",
+        default=DEFAULT_READER,
+        help="the reader that ships, a cross-encoder's folder or hub name, or 'none' (%(default)s)",
     )
     build.add_argument(
         "--store",
@@ -69,6 +77,7 @@ def _build(options: argparse.Namespace) -> None:
         options.corpus,
         options.bundle,
         options.encoder,
+        None if options.reader == "none" else options.reader,
         force=options.force,
         store=options.store or options.bundle.with_name(f"{options.bundle.name}.embeddings"),
         progress=lambda line: print(line, file=sys.stderr, flush=True),

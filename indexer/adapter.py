@@ -15,13 +15,19 @@ ADAPTER = Path(__file__).parent / "adapter.safetensors"
 """The adapter of all-MiniLM-L6-v2 that ships; `adapter.md` says what it was trained on and what it gains."""
 
 
+SCALE = 0.75
+"""How far the weights move towards the trained ones: between the base, which is better on a report unlike
+those that were learned from, and the adapter, which is better on one like them (Wortsman et al. 2022,
+"Robust fine-tuning of zero-shot models"); `eval/results/ablation.md` has the figures."""
+
+
 def adapter_sha256() -> str:
     """SHA-256 of the adapter that ships."""
     return hashlib.sha256(ADAPTER.read_bytes()).hexdigest()
 
 
-def merge_adapter(network: "torch.nn.Module", path: Path = ADAPTER) -> None:
-    """Add an adapter to the weights of a network.
+def merge_adapter(network: "torch.nn.Module", path: Path = ADAPTER, scale: float = SCALE) -> None:
+    """Add an adapter to the weights of a network, `scale` of the way.
 
     Raises:
         ValueError: if the network lacks one of the adapter's layers, or a shape differs.
@@ -39,4 +45,4 @@ def merge_adapter(network: "torch.nn.Module", path: Path = ADAPTER) -> None:
                 f"{path.name}: layer {name}: found {found}, expected shape {tuple(change.shape)}; "
                 "the adapter belongs to another encoder"
             )
-        weight.data += change
+        weight.data += scale * change

@@ -45,6 +45,15 @@ def spell_out(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
+def write_out(text: str, names: Mapping[str, str]) -> str:
+    """Put what each short name stands for in its place."""
+    for short, long in names.items():
+        if short in text:
+            literal = long.replace("\\", r"\\")
+            text = re.sub(rf"(?<![\w-]){re.escape(short)}(?!\w)", literal, text)
+    return text
+
+
 def _short_names(bracket: str) -> Iterator[tuple[str, bool]]:
     """The short names in a bracket such as "IS, aka ISIS/ISIL", and whether each follows an "aka"."""
     also = False

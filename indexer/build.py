@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from indexer.late import LateIndex
 from indexer.lexical import K1, METHOD, B, LexicalIndex
 from indexer.passages import SPLITTER, encoding_sentences, encoding_text, split_document
 from indexer.publication import place, staged
+from indexer.reading import DEFAULT_READER, add_reader, reader_sha256
 from indexer.reports import Report, read_corpus
 from indexer.store import EmbeddingStore
 
@@ -41,6 +42,7 @@ def build_bundle(
     corpus: Path,
     bundle: Path,
     encoder: str = DEFAULT_ENCODER,
+    reader: str | None = DEFAULT_READER,
     *,
     force: bool = False,
     store: Path | None = None,
@@ -52,6 +54,7 @@ def build_bundle(
         corpus: Folder with one folder per report.
         bundle: The link that will point to the new bundle.
         encoder: A packaged model's name, a model folder, or a hub model's name.
+        reader: The reader that ships, a cross-encoder's folder or hub name, or None for no reader.
         force: Build even if nothing changed.
         store: File of embeddings made before, for builds that go on or that change little; None: none.
         progress: Called with a line for people at each step.
@@ -66,7 +69,7 @@ def build_bundle(
     """
     reports = read_corpus(corpus)
     source = find_encoder(encoder)
-    inputs = _inputs(reports, source)
+    inputs = _inputs(reports, source, reader)
     if not force and (current := _current(bundle, inputs)):
         progress(f"bundle is up to date: {current}")
         return current
@@ -95,14 +98,16 @@ def build_bundle(
         encoding = Encoding(source, kept, choice)
         encoding.make(texts, progress)
         progress("exporting the query encoder")
-        description = model.export(Path(folder), sentence_texts)
+        description = model.export(Path(folder) / "encoder", sentence_texts)
+        reading = add_reader(reader, Path(folder) / "reader")
         progress("writing the bundle")
         manifest = {
             "inputs": inputs,
             "encoder": description | {"passages": asdict(choice)},
+            "reader": reading,
             "splitter": SPLITTER,
             "lexical": {"method": METHOD, "k1": K1, "b": B},
-            "calibration": json.loads((_HERE / "calibration.json").read_bytes()),
+            "calibration": _calibration(reading),
             "counts": {
                 "documents": len(documents),
                 "passages": len(passages),
@@ -126,6 +131,14 @@ def build_bundle(
         place(sealed, bundle, bundle_id)
     progress(f"built {bundle_id}: {len(passages)} passages, {len(sentence_texts)} sentences")
     return bundle_id
+
+
+def _calibration(reader: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What was fitted; about reading only what was fitted with this very reader."""
+    calibration: dict[str, Any] = json.loads((_HERE / "calibration.json").read_bytes())
+    if reader is None or calibration.get("reading", {}).get("reader_sha256") != reader["sha256"]:
+        calibration.pop("reading", None)
+    return calibration
 
 
 def _english() -> str:
@@ -152,7 +165,7 @@ def _entry(document: Document) -> dict[str, Any]:
     }
 
 
-def _inputs(reports: list[Report], source: EncoderSource) -> dict[str, Any]:
+def _inputs(reports: list[Report], source: EncoderSource, reader: str | None) -> dict[str, Any]:
     """All that decides the bundle's bytes: what is compared to know whether it is up to date."""
     corpus = hashlib.sha256(repr(reports).encode()).hexdigest()
     code = hashlib.sha256()
@@ -164,6 +177,7 @@ def _inputs(reports: list[Report], source: EncoderSource) -> dict[str, Any]:
         "encoder": source.id,
         "weights_sha256": source.weights_sha256,
         "adapter_sha256": source.adapter_sha256,
+        "reader": reader and [reader, reader_sha256(reader)],
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 

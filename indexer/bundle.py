@@ -18,6 +18,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.cross_encoder import CrossEncoder
 from indexer.documents import Document
 from indexer.encoder import QueryEncoder
 from indexer.late import LateIndex
@@ -79,6 +80,7 @@ class Bundle:
     lexical: LexicalIndex
     late: LateIndex
     encoder: QueryEncoder
+    reader: CrossEncoder | None
     english: Mapping[str, int]
     rows: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """The vectors of an index that does not hold them itself, by its name (`indexer/nearest.py`)."""
@@ -119,9 +121,11 @@ def write_bundle(
     lexical: LexicalIndex,
     late: LateIndex,
     english: str,
-    encoder_folder: Path,
+    models: Path,
 ) -> str:
     """Write everything into an empty folder and seal it, flushed to the disk.
+
+    `models` is a folder with the query encoder in `encoder` and, if there is one, the reader in `reader`.
 
     Returns:
         The bundle's id.
@@ -138,7 +142,7 @@ def write_bundle(
     for name, save in (("lexical", lexical.save), ("late", late.save)):
         (folder / name).mkdir()
         save(folder / name)
-    shutil.copytree(encoder_folder, folder / "models" / "encoder")
+    shutil.copytree(models, folder / "models")
     return seal(folder, {**manifest, "indexes": indexes})
 
 
@@ -230,6 +234,7 @@ def _open(folder: Path) -> Bundle:
         lexical=LexicalIndex.load(folder / "lexical"),
         late=LateIndex.load(folder / "late"),
         encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
+        reader=CrossEncoder(folder / "models" / "reader") if manifest["reader"] else None,
         english=_counts((folder / "english.txt").read_text("utf-8")),
     )
     _verify_counts(folder, bundle)

@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Literal
@@ -68,6 +68,11 @@ class Document:
     def id(self) -> str:
         """The report's id."""
         return self.report.id
+
+    @property
+    def metadata(self) -> Mapping[str, str | None]:
+        """What is known of the report: what a served document keeps of it."""
+        return self.report.metadata()
 
     @property
     def sha256(self) -> str:

@@ -2,8 +2,6 @@
 
 import hashlib
 import importlib.util
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from indexer.adapter import adapter_sha256, merge_adapter
 from indexer.encoder import QueryEncoder
+from indexer.export import export_quantized
 from indexer.late import TokenVectors
 
 BASE_ENCODER = "all-MiniLM-L6-v2"
@@ -30,7 +29,6 @@ _PACKAGED = {
 }
 _PARITY_SAMPLE = 256
 _PARITY_FLOOR = 0.97
-_OPSET = 17
 
 
 Precision = Literal["fp32", "bf16"]
@@ -284,21 +282,8 @@ class PassageEncoder:
         Raises:
             EncoderError: if the exported encoder's mean cosine to the original is below the floor.
         """
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
         folder.mkdir(parents=True, exist_ok=True)
-        full = folder / "full.onnx"
-        self._export_full(full)
-        logging.getLogger().addFilter(_is_no_preprocessing_advice)
-        quantize_dynamic(
-            full,
-            folder / "model.onnx",
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-        )
-        logging.getLogger().removeFilter(_is_no_preprocessing_advice)
-        full.unlink()
+        self._export(folder / "model.onnx")
         self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         description = {
             "id": self.source.id,
@@ -328,7 +313,7 @@ class PassageEncoder:
             )
         return {"texts": len(sample), "mean_cosine": round(mean, 4), "min_cosine": round(low, 4)}
 
-    def _export_full(self, path: Path) -> None:
+    def _export(self, path: Path) -> None:
         import torch
 
         class Encoder(torch.nn.Module):
@@ -348,24 +333,8 @@ class PassageEncoder:
                 )
 
         example = torch.tensor([[101, 102, 103, 104]]), torch.ones((1, 4), dtype=torch.int64)
-        batch = {0: "batch", 1: "tokens"}
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the tracer warns of every shape it takes for a constant
-            torch.onnx.export(
-                Encoder(self._model),
-                example,
-                str(path),
-                input_names=["input_ids", "attention_mask"],
-                output_names=["sentence_embedding", "token_embeddings"],
-                dynamic_axes={
-                    "input_ids": batch,
-                    "attention_mask": batch,
-                    "sentence_embedding": {0: "batch"},
-                    "token_embeddings": batch,
-                },
-                opset_version=_OPSET,
-                dynamo=False,
-            )
+        outputs = ("sentence_embedding", "token_embeddings")
+        export_quantized(Encoder(self._model), example, ("input_ids", "attention_mask"), outputs, path)
 
 
 def _multiply_in_bf16(network: Any) -> None:
@@ -410,7 +379,3 @@ def _sentence_tokens(ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> To
     if len(ids):
         return TokenVectors(ids, vectors)
     return TokenVectors(np.zeros(1, dtype=np.int64), np.zeros((1, vectors.shape[1]), dtype=np.float32))
-
-
-def _is_no_preprocessing_advice(record: logging.LogRecord) -> bool:
-    return "run pre-processing before quantization" not in record.getMessage()

@@ -12,6 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.adapter import SCALE
 from indexer.embedding import EncoderSource, PassageEncoder, Precision, instructions, one_thread
 from indexer.late import TokenVectors, quantize
 from indexer.store import EmbeddingStore
@@ -133,6 +135,7 @@ def _identity(source: EncoderSource, precision: Precision) -> bytes:
     parts = [
         source.weights_sha256,
         source.adapter_sha256,
+        SCALE,
         precision,
         *versions,
         platform.machine(),
@@ -156,11 +159,13 @@ def _encoded(source: EncoderSource, precision: Precision, texts: Sequence[Text])
 
 
 _worker: PassageEncoder
+_alone: AbstractContextManager[None]
 
 
 def _begin(source: EncoderSource, precision: Precision) -> None:
-    global _worker
-    one_thread().__enter__()  # for as long as the process lives
+    global _worker, _alone
+    _alone = one_thread()  # kept for as long as the process lives: it ends when nothing refers to it
+    _alone.__enter__()
     _worker = PassageEncoder(source, precision)
 
 

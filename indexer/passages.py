@@ -6,13 +6,13 @@ character of a document is in one passage or in the document's written list of f
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Protocol
 
 from indexer.aliases import spell_out
 from indexer.documents import Block, Document
-from indexer.reports import Report
 from indexer.sentences import sentence_spans
 
 MAX_WORDS = 160
@@ -84,7 +84,23 @@ def encoding_text(text: str) -> str:
     return " ".join(re.sub(r"[*_`#|]+", " ", text).split())
 
 
-def encoding_sentences(document: Document, passage: Passage) -> list[str]:
+class Readable(Protocol):
+    """A document as the encoder and the reader need it, before it is bundled or after."""
+
+    @property
+    def text(self) -> str:
+        """Its canonical text."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What its short names stand for."""
+
+    @property
+    def metadata(self) -> Mapping[str, str | None]:
+        """Its title, author, number and date, among other things."""
+
+
+def encoding_sentences(document: Readable, passage: Passage) -> list[str]:
     """What the encoder reads of each sentence of a passage: its words, and what they leave unsaid.
 
     A run-in heading goes before the first sentence; the short names that the report defines are spelt
@@ -96,18 +112,23 @@ def encoding_sentences(document: Document, passage: Passage) -> list[str]:
     read = []
     for start, (_, end) in zip(starts, passage.sentences, strict=True):
         text = document.text[start:end]
-        label = _label(document.report, text) if len(text) <= _LINE_LENGTH else ""
+        label = _label(document.metadata, text) if len(text) <= _LINE_LENGTH else ""
         read.append(encoding_text(label + spell_out(text, names)))
     return read
 
 
-def _label(report: Report, line: str) -> str:
+def reading_head(title: str, heading_path: Sequence[str]) -> str:
+    """What a passage belongs to, as a reader of the passage alone needs to know: report and section."""
+    return encoding_text(". ".join([title, *heading_path[-1:]]))
+
+
+def _label(known: Mapping[str, str | None], line: str) -> str:
     """What a line says about its report, in the words that people ask for it with."""
-    date = report.date and datetime.date.fromisoformat(report.date)
+    date = known["date"] and datetime.date.fromisoformat(known["date"])
     labels = (
-        (report.title, "Title of this report: "),
-        (report.author, "Author who wrote this report, and the author's job title: "),
-        (report.number, "Report number, product number, ID: "),
+        (known["title"], "Title of this report: "),
+        (known["author"], "Author who wrote this report, and the author's job title: "),
+        (known["number"], "Report number, product number, ID: "),
         (date and f"{date:%B} {date.day}, {date.year}", "Date of publication, last update: "),
     )
     return "".join(

@@ -1,16 +1,22 @@
 """The online line: question → candidates → citations → answer. Here it is decided to be silent."""
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from indexer.bundle import Bundle
+from indexer.lexical import fold
 from service.citations import Citation, cite
-from service.query import Query, Vocabulary, make_query
+from service.query import Query, Vocabulary, asks_why, make_query
+from service.reader import Reader, ReadSentence, rank_read
 from service.retriever import Candidate, Retrieval, Retriever
 
-Reason = Literal["off_topic", "not_in_report"]
+Reason = Literal["off_topic", "not_in_report", "premise_not_supported"]
+Mode = Literal["fast", "accurate"]
+_NAMED = re.compile(r"\d(?:[\d,.]*\d)?|(?<=[a-z,;] )[A-Z][\w-]+")
+"""The numbers and names in a question; its first word may have a capital and be none."""
 
 
 class UnknownDocumentError(LookupError):
@@ -58,6 +64,18 @@ class Answer:
     results: tuple[Result, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A query, what was found for it and how sure that is. `before`: how sure before any of it was read."""
+
+    query: Query
+    retrieval: Retrieval
+    before: float
+    confidence: float
+    threshold: float
+    read: bool
+
+
 class Answerer:
     """Answers questions from one open bundle. Holds no state between questions."""
 
@@ -67,6 +85,8 @@ class Answerer:
         self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
         self._names = {k: v for document in bundle.documents.values() for k, v in document.names.items()}
         self._calibration: Mapping[str, Any] = bundle.manifest["calibration"]
+        self._reading: Mapping[str, Any] = self._calibration.get("reading") or {}
+        self._reader = Reader(bundle) if self._reading and bundle.reader else None
 
     def answer(
         self,
@@ -74,6 +94,7 @@ class Answerer:
         limit: int = 3,
         documents: Collection[str] | None = None,
         history: Sequence[Mapping[str, str]] = (),
+        mode: Mode = "accurate",
     ) -> Answer:
         """Answer a question, or say that the report does not.
 
@@ -82,26 +103,57 @@ class Answerer:
             limit: How many ranked passages to return beside the answer.
             documents: Ids of the documents to look in; all if None.
             history: Earlier turns, oldest first, each with `role` and `content`.
+            mode: Whether the best candidates are read together with the question, if there is a reader.
 
         Raises:
             UnknownDocumentError: if an id is not in the bundle.
         """
-        query, retrieval = self.retrieve(question, documents, history)
-        confidence = self.confidence(question, retrieval)
-        results = self._results(retrieval, confidence, limit)
-        if not results or confidence < self._calibration["threshold"]:
-            # A similarity sees only whether a question is about the report at all.
-            reason: Reason = "off_topic" if results else "not_in_report"
+        found = self._found(question, documents, history, mode)
+        query, confidence = found.query, found.confidence
+        results = self._results(found.retrieval, confidence, limit)
+        if not results or confidence < found.threshold:
+            reason = self._reason(found)
             return Answer(query, question, False, confidence, reason, None, (), results)
         best = results[0].citation
         return Answer(query, question, True, confidence, None, best.excerpt, (best,), results)
 
     def search(
-        self, question: str, limit: int = 10, documents: Collection[str] | None = None
+        self,
+        question: str,
+        limit: int = 10,
+        documents: Collection[str] | None = None,
+        mode: Mode = "accurate",
     ) -> tuple[Query, tuple[Result, ...]]:
         """Rank passages for a question, best first, without deciding whether one answers it."""
-        query, retrieval = self.retrieve(question, documents)
-        return query, self._results(retrieval, self.confidence(question, retrieval), limit)
+        found = self._found(question, documents, (), mode)
+        return found.query, self._results(found.retrieval, found.confidence, limit)
+
+    def _found(
+        self,
+        question: str,
+        documents: Collection[str] | None,
+        history: Sequence[Mapping[str, str]],
+        mode: Mode,
+    ) -> "_Found":
+        query, retrieval = self.retrieve(question, documents, history)
+        before = self.confidence(question, retrieval)
+        if mode == "fast" or not self._reader:
+            return _Found(query, retrieval, before, before, self._calibration["threshold"], read=False)
+        threshold, skip = self._reading["threshold"], self._reading["skip"]
+        if before < skip:  # about something else: not worth reading, and surely below the threshold
+            sure = math.floor(before / skip * threshold * 10_000) / 10_000
+            return _Found(query, retrieval, before, sure, threshold, read=False)
+        retrieval = self.read(query, retrieval)
+        sure = self.confidence(question, retrieval)
+        return _Found(query, retrieval, before, sure, threshold, read=True)
+
+    def _reason(self, found: "_Found") -> Reason:
+        """Why nothing is said. Before reading it is seen only whether a question is about the report."""
+        if not found.retrieval.candidates:
+            return "not_in_report"
+        if not found.read or found.before < self._calibration["threshold"]:
+            return "off_topic"
+        return "premise_not_supported" if asks_why(found.query.asked or found.query.text) else "not_in_report"
 
     def retrieve(
         self,
@@ -116,15 +168,34 @@ class Answerer:
         query = make_query(question, history, self._vocabulary, self._names)
         return query, self._retriever.retrieve(query, documents or None)
 
+    def read(self, query: Query, retrieval: Retrieval) -> Retrieval:
+        """Read the best candidates together with the question, and rank them by what was found."""
+        assert self._reader
+        read = self._reader.read(query.asked or query.text, retrieval.candidates)
+        return self.rank(query, retrieval, read, self._reading["ranking"])
+
+    def rank(
+        self, query: Query, retrieval: Retrieval, read: Sequence[ReadSentence], weights: Mapping[str, float]
+    ) -> Retrieval:
+        """Rank candidates by what was read in them."""
+        ranked = rank_read(retrieval.candidates, read, weights)
+        named = set(_NAMED.findall(query.asked or query.text))
+        texts = [fold(self.bundle.text(candidate.passage)) for candidate in ranked if candidate.reading]
+        unnamed = any(all(fold(name) not in text for text in texts) for name in named)
+        return replace(retrieval, candidates=ranked, unnamed=unnamed)
+
     def confidence(self, question: str, retrieval: Retrieval) -> float:
-        """Calibrated probability that the report answers, 0 to 1; `eval.calibrate` says what it is."""
+        """Calibrated probability that the report answers, 0 to 1; `eval.calibrate` says what it is.
+
+        Before reading it can tell only whether a question is about the report at all.
+        """
         if not retrieval.candidates or not any(char.isalnum() for char in question):
             return 0.0
         weights = self._calibration["confidence"]
-        logit = weights["intercept"] + sum(
-            weights[name] * value for name, value in confidence_features(retrieval).items()
-        )
-        return round(float(weights["share"]) / (1 + math.exp(-logit)), 4)
+        about = _probability(weights, confidence_features(retrieval))
+        if retrieval.candidates[0].reading is None:
+            return round(float(weights["share"]) * about, 4)
+        return round(about * _probability(self._reading["confidence"], reading_features(retrieval)), 4)
 
     def _results(self, retrieval: Retrieval, confidence: float, limit: int) -> tuple[Result, ...]:
         """The first candidates as results.
@@ -152,9 +223,30 @@ class Answerer:
 
 
 def confidence_features(retrieval: Retrieval) -> dict[str, float]:
-    """What the confidence is computed from: the best similarities, and how near to small talk it is."""
+    """What tells whether a question is about the report: best similarities, and how near small talk is."""
     best = {
         name: max(candidate.scores[name] for candidate in retrieval.candidates)
         for name in ("dense", "sentence", "late")
     }
     return {**best, "smalltalk": retrieval.smalltalk}
+
+
+def reading_features(retrieval: Retrieval) -> dict[str, float]:
+    """What tells whether the report answers a question that is about it.
+
+    The best logits of what was read; whether a name or number of the question stands nowhere in it; and how
+    much the question repeats the report's own words, which a near miss does more than most questions.
+    """
+    read = [(c, c.reading) for c in retrieval.candidates if c.reading]
+    return {
+        "answers": max(reading.answers for _, reading in read),
+        "evidence": max(reading.sentences[c.sentence - reading.first] for c, reading in read),
+        "words": max(reading.words for _, reading in read),
+        "unnamed": float(retrieval.unnamed),
+        "late": max(candidate.scores["late"] for candidate, _ in read),
+    }
+
+
+def _probability(weights: Mapping[str, float], features: Mapping[str, float]) -> float:
+    logit = weights["intercept"] + sum(weights[name] * value for name, value in features.items())
+    return 1 / (1 + math.exp(-logit))

@@ -50,6 +50,11 @@ class Metrics:
             "How long a question asked now would wait for a lane.",
             registry=self.registry,
         )
+        self.remembered = Gauge(
+            "report_qa_answers_remembered",
+            "Answers given from memory since this bundle is served: the very same was asked before.",
+            registry=self.registry,
+        )
         self.bundle = Info("report_qa_bundle", "The bundle that is served.", registry=self.registry)
         self.degraded = Gauge(
             "report_qa_degraded", "1 while /readyz says degraded, else 0.", registry=self.registry

@@ -27,6 +27,7 @@ def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics) -
             documents=[schemas.DocumentBody.of(item) for item in bundle.documents.values()],
             counts=manifest["counts"],
             encoder=manifest["encoder"],
+            reader=manifest["reader"],
             splitter=manifest["splitter"],
             lexical=manifest["lexical"],
             calibration=manifest["calibration"],
@@ -52,6 +53,7 @@ def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics) -
     async def prometheus() -> Response:
         """Counts and times in the Prometheus text format."""
         metrics.bundle.info({"bundle_id": shelf.now.bundle.id})
+        metrics.remembered.set(shelf.now.remembered.cache_info().hits)
         metrics.in_hand.set(lanes.in_hand)
         metrics.delay.set(lanes.delay())
         metrics.degraded.set(bool(lanes.stuck() or shelf.trouble or lanes.trouble()))

@@ -13,10 +13,13 @@ from itertools import islice
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from indexer.aliases import spell_out
+from indexer.aliases import spell_out, write_out
 from indexer.lexical import fold, terms
 from service.french import gloss
 
+_WRITTEN_OUT = 2.0
+"""A question with a short name is also searched without it, since passages speak of "the UN mission"
+far more often than of MINUSMA; with that name in it, the one that introduces it would always win."""
 _REFERRED_QUESTION = 0.5
 _REFERRED_ANSWER = 0.3
 _EARLIER = 0.7
@@ -42,6 +45,10 @@ _SHORTHAND = {
     "mth": "month", "mnth": "month", "ppl": "people", "pls": "please", "plz": "please", "thru": "through",
     "mil": "million", "bn": "billion", "intl": "international", "dept": "department",
 }  # fmt: skip
+_WHY = re.compile(
+    r"(?:^|[.!?,] )\W*(?:(?:so|and|but|ok|okay|then) )*"
+    r"(?:why|how come|what (?:made|led|caused|pushed|prompted|drove|explains|reason)|for what reason)\b"
+)
 _ENDING = re.compile(r"(?:er|or|ed|ing|ly|est|ness|able|ment)?s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TYPED = re.compile(r"(?<![\w.&])(?>[^\W\d_]+(?:['’](?![sS]\b)[^\W\d_]+)*)(?![\w&]|\.\w)")
@@ -53,8 +60,9 @@ _CONTRACTION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched: `text`, and with less weight the texts that a follow-up refers to.
+    """What is searched: `text`, and each text of `context` with its weight beside it.
 
+    `asked`: the question as a reader of single sentences can understand it, if that is not `text`.
     `corrected` and `resolved` say what was done to the question: the text with its spelling mended (or
     glossed from French), and the text with what it refers to; None where nothing was done.
     """
@@ -63,6 +71,7 @@ class Query:
     context: tuple[tuple[str, float], ...] = ()
     corrected: str | None = None
     resolved: str | None = None
+    asked: str | None = None
 
 
 class Vocabulary:
@@ -144,9 +153,24 @@ def make_query(
     corrected = text if text != question else None
     context = _context(text, history, vocabulary)
     resolved = None
+    asked = None
     if context:
         resolved = f"{text} ({'; '.join(said for said, _ in context)})"
-    return Query(spell_out(text, names), context, corrected, resolved)
+        before = [said for said, weight in context if weight == _REFERRED_QUESTION]  # the latest question
+        asked = spell_out(" ".join([*before, text]), names)
+    spelt, plain = spell_out(text, names), write_out(text, names)
+    if plain != text:
+        context = ((plain, _WRITTEN_OUT), *context)
+    return Query(spelt, context, corrected, resolved, asked)
+
+
+def asks_why(text: str) -> bool:
+    """Whether a question asks for the reason of something that it takes for granted.
+
+    Of 2,790 questions that their report does not answer, this holds for 62 % of those whose premise the
+    report does not support, for 5 % of those that come near, and for hardly any other.
+    """
+    return _WHY.search(fold(text)) is not None
 
 
 def _base(word: str) -> str:

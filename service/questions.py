@@ -113,9 +113,11 @@ def add_questions(
         q: Annotated[schemas.Question, Query(examples=["gold and lithium mining"])],
         limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 10,
         documents: Annotated[list[str] | None, Query(max_length=1_000)] = None,
+        mode: schemas.ReadingMode = "accurate",
     ) -> Response:
         """The same as a GET: cacheable, and easy to try with curl."""
-        reply = await searched(schemas.SearchRequest(query=q, limit=limit, documents=documents), request)
+        body = schemas.SearchRequest(query=q, limit=limit, documents=documents, mode=mode)
+        reply = await searched(body, request)
         reply.headers["Cache-Control"] = "public, max-age=60"
         return reply
 
@@ -154,8 +156,7 @@ def invalid(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
 
 def _answer(current: Served, body: schemas.AnswerRequest, request_id: str, asked: float) -> tuple[str, str]:
     """The outcome, and the response as JSON; `usage` counts from when it was asked for."""
-    history = [turn.model_dump() for turn in body.history]
-    found = current.answerer.answer(body.query, body.limit, body.documents, history)
+    found = current.answer(body)
     reply = schemas.AnswerResponse.of(found, request_id, current.bundle.id, _since(asked))
     return found.reason or "answered", reply.model_dump_json()
 
@@ -163,7 +164,7 @@ def _answer(current: Served, body: schemas.AnswerRequest, request_id: str, asked
 def _search(
     current: Served, body: schemas.SearchRequest, request_id: str, asked: float
 ) -> schemas.SearchResponse:
-    query, found = current.answerer.search(body.query, body.limit, body.documents)
+    query, found = current.answerer.search(body.query, body.limit, body.documents, body.mode)
     took = _since(asked)
     return schemas.SearchResponse.of(body.query, query, found, request_id, current.bundle.id, took)
 

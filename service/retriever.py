@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from indexer.lexical import K1, terms
 from indexer.nearest import index_rows
 from indexer.passages import Passage, encoding_text
 from service.query import Query
+
+if TYPE_CHECKING:
+    from service.reader import Reading
 
 CHANNELS = ("dense", "sentence", "lexical", "late", "late_sentence")
 """Cosine of the passage; cosine of its best sentence; BM25 as a share of the most it could be; MaxSim
@@ -31,26 +34,35 @@ _FIRST = tuple(CHANNELS.index(name) for name in ("dense", "sentence", "lexical")
 class Candidate:
     """A passage that may answer, with its best sentence (a position in `passage.sentences`).
 
-    `features` are the channels' scores in the order of `CHANNELS`; `score` is their weighted sum.
+    `features` are the channels' scores in the order of `CHANNELS`; `score` is their weighted sum, until
+    a reader has read. `shares`: logarithm of the probability that each of the passage's sentences is
+    the one that answers, given that one does. `reading`: what a reader found around `sentence`.
     """
 
     passage: Passage
     sentence: int
     score: float
     features: tuple[float, ...]
+    shares: tuple[float, ...] = ()
+    reading: "Reading | None" = None
 
     @property
     def scores(self) -> dict[str, float]:
-        """The raw scores by channel."""
-        return dict(zip(CHANNELS, self.features, strict=True))
+        """The raw scores by channel, and the reader's if it has read."""
+        channels = dict(zip(CHANNELS, self.features, strict=True))
+        return channels | ({"reader": round(self.reading.answers, 6)} if self.reading else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found: candidates, best first, and how near the question is to small talk (cosine)."""
+    """What was found: candidates, best first, and how near the question is to small talk (cosine).
+
+    `unnamed`: whether a name or number of the question stands nowhere in what a reader has read.
+    """
 
     candidates: list[Candidate]
     smalltalk: float
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +102,18 @@ class Retriever:
             documents: Ids of the documents to look in; all if None.
         """
         matches = self.match(query, documents)
-        scores = matches.passages @ self._passage_weights
+        scores = fuse(matches.passages, self._passage_weights)
         answering = matches.sentences @ self._sentence_weights
+        odds = np.exp(answering - answering.max(initial=0.0))
+        total = np.add.reduceat(odds, matches.starts[:-1])
+        shares = np.log(odds / np.repeat(total, np.diff(matches.starts)) + 1e-12)
         found = [
             Candidate(
                 self._bundle.passages[row],
-                int(np.argmax(answering[first:last])),
+                int(np.argmax(shares[first:last])),
                 round(float(score), 6),
                 tuple(round(float(value), 6) for value in values),
+                tuple(round(float(share), 6) for share in shares[first:last]),
             )
             for row, first, last, score, values in zip(
                 matches.rows, matches.starts, matches.starts[1:], scores, matches.passages, strict=False
@@ -196,6 +212,12 @@ class Retriever:
                 found.append(self._sentence_passage[inside[_best(cosine)]])
             found.append(among[_best(words[among])])
         return np.unique(np.concatenate(found))
+
+
+def fuse(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One score a passage `[n]` from those of its channels `[n, CHANNELS]`: their weighted sum."""
+    fused: NDArray[np.float64] = scores @ weights
+    return fused
 
 
 def _best(scores: NDArray[Any]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from indexer.bundle import BundledDocument
-from service.answer import Answer, Result
+from service.answer import Answer, Mode, Reason, Result
 from service.citations import Citation
 from service.query import Query
 
@@ -70,6 +70,15 @@ def violations(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     ]
 
 
+ReadingMode = Annotated[
+    Mode,
+    Field(
+        description="`accurate` reads the best candidates together with the question; `fast` does not, and "
+        "cannot tell a question that the report comes near from one that it answers."
+    ),
+]
+
+
 class Turn(Body):
     """One earlier message of a conversation."""
 
@@ -89,6 +98,7 @@ class AnswerRequest(Body):
         list[Turn], Field(max_length=MAX_HISTORY, description="Earlier turns, oldest first.")
     ] = []
     documents: DocumentIds = None
+    mode: ReadingMode = "accurate"
 
 
 class SearchRequest(Body):
@@ -100,6 +110,7 @@ class SearchRequest(Body):
     query: Question
     limit: Limit = 10
     documents: DocumentIds = None
+    mode: ReadingMode = "accurate"
 
 
 class BatchRequest(Body):
@@ -285,7 +296,13 @@ class AnswerResponse(BaseModel):
     query: QueryBody
     answerable: bool
     confidence: Annotated[float, Field(ge=0, le=1, description="Probability that the report answers.")]
-    reason: Literal["off_topic", "not_in_report"] | None
+    reason: Annotated[
+        Reason | None,
+        Field(
+            description="Why there is no answer: the question is about something else, the report does not "
+            "say, or it does not support what the question takes for granted."
+        ),
+    ]
     answer: AnswerText | None
     citations: list[CitationBody]
     results: list[ResultBody]
@@ -461,6 +478,7 @@ class IndexResponse(BaseModel):
     documents: list[DocumentBody]
     counts: dict[str, int]
     encoder: dict[str, Any]
+    reader: dict[str, Any] | None
     splitter: dict[str, Any]
     lexical: dict[str, Any]
     calibration: dict[str, Any]

@@ -6,33 +6,57 @@ A question takes `shelf.now` once and is answered from that to its end, so that 
 import logging
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from indexer.bundle import SEAL, Bundle, BundledDocument, BundleError, open_bundle
-from service.answer import Answerer, UnknownDocumentError
+from service.answer import Answer, Answerer, UnknownDocumentError
 from service.errors import ProblemError
+from service.schemas import AnswerRequest
 from service.suggestions import suggestions
 
 EVERY = 1.0
 """Seconds between two looks at the bundle's path."""
+REMEMBERED = 1_024
+"""Answers that are kept for whoever asks the very same thing again; some 10 KB each."""
 _AGAIN = 30
 """Looks after which a bundle that was refused is tried once more."""
 _log = logging.getLogger("report_qa")
 
 
+class _Turn(dict[str, str]):
+    """An earlier turn that can be a key: nobody changes it."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
 @dataclass(frozen=True)
 class Served:
-    """One bundle, ready to answer. `starters` are starter questions with the document each is about."""
+    """One bundle, ready to answer. `starters` are starter questions with the document each is about.
+
+    `remembered` is `Answerer.answer` with all its arguments, hashable, which knows what was asked last.
+    """
 
     bundle: Bundle
     answerer: Answerer
     starters: tuple[tuple[str, str], ...]
+    remembered: Any
 
     @classmethod
     def of(cls, bundle: Bundle) -> "Served":
         """Get a bundle ready; that it answers its own starter questions warms it, too."""
         answerer = Answerer(bundle)
-        return cls(bundle, answerer, tuple(suggestions(answerer)))
+        starters = tuple(suggestions(answerer))
+        return cls(bundle, answerer, starters, lru_cache(REMEMBERED)(lambda *asked: answerer.answer(*asked)))
+
+    def answer(self, body: AnswerRequest) -> Answer:
+        """Answer a question, at once if it is one of the last ones."""
+        history = tuple(_Turn(role=turn.role, content=turn.content) for turn in body.history)
+        documents = None if body.documents is None else tuple(body.documents)
+        found: Answer = self.remembered(body.query, body.limit, documents, history, body.mode)
+        return found
 
     def document(self, document_id: str) -> BundledDocument:
         """A report by its id.

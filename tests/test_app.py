@@ -358,8 +358,9 @@ def test_a_failure_tells_the_visitor_its_id_and_the_log_the_rest(
         raise RuntimeError("the secret cause")
 
     monkeypatch.setattr(Answerer, "answer", fail)
+    asked = {"query": "asked by nobody before"}
     with caplog.at_level(logging.ERROR):
-        reply = client.post("/v1/answer", json={"query": "a"}, headers={"X-Request-Id": "find-me"})
+        reply = client.post("/v1/answer", json=asked, headers={"X-Request-Id": "find-me"})
     assert problem(reply, 500)["request_id"] == "find-me"
     assert "secret" not in reply.text
     assert "Traceback" not in reply.text

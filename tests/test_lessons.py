@@ -1,12 +1,26 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from eval.lessons import Lesson, counts, held_out, read_collection, read_reports
+from eval.lessons import (
+    Lesson,
+    counts,
+    held_out,
+    read_collection,
+    read_reports,
+    read_titles,
+    read_written,
+    thinned,
+    write_held_out,
+)
+from eval.questions import WRITTEN, load_questions
+from indexer.reports import read_corpus, read_report
 
+CORPUS = WRITTEN.parents[1] / "corpus"
 RIVER = """# Rivers
 
 The Niger rose in May. It fell in June.
@@ -15,11 +29,13 @@ Floods. The Bani rose too. Nobody was hurt.
 """
 HILLS = "A hill stood there. It stood long."
 ROWS: list[dict[str, Any]] = [
-    {"document_id": "HILLS", "question": "What stood?", "answerable": True, "evidence": ["A hill stood"]},
+    {"document_id": "HILLS", "question": "What stood?", "answerable": True, "evidence": ["A hill stood"],
+     "answer": "hill"},
     {"document_id": "RIVER", "question": "Which rose?", "answerable": True,
      "evidence": ["The Niger rose in May.", "The Bani rose"]},
     {"document_id": "RIVER", "question": "When did it fall?", "answerable": True, "evidence": ["in June"]},
-    {"document_id": "RIVER", "question": "How deep is it?", "answerable": False, "evidence": []},
+    {"document_id": "RIVER", "question": "How deep is it?", "answerable": False,
+     "near_evidence": ["It fell in June."]},
 ]  # fmt: skip
 
 
@@ -54,7 +70,11 @@ def test_a_report_is_one_lesson_with_the_right_sentences(reports: Path) -> None:
     hills, river = read_reports(reports)
     assert (hills.name, river.name) == ("HILLS", "RIVER")
     assert hills == Lesson(
-        "HILLS", (("A hill stood there.", "It stood long."),), (("What stood?", frozenset({(0, 0)})),)
+        "HILLS",
+        (("A hill stood there.", "It stood long."),),
+        (("What stood?", frozenset({(0, 0)})),),
+        heads=("HILLS",),
+        answers={"What stood?": "hill"},
     )
     assert river.passages == (
         ("The Niger rose in May.", "It fell in June."),
@@ -64,6 +84,51 @@ def test_a_report_is_one_lesson_with_the_right_sentences(reports: Path) -> None:
         "Which rose?": frozenset({(0, 0), (1, 0)}),
         "When did it fall?": frozenset({(0, 1)}),
     }
+
+
+def test_what_a_report_does_not_answer_is_kept_with_what_comes_near(reports: Path) -> None:
+    _, river = read_reports(reports)
+    assert river.silent == (("How deep is it?", frozenset({(0, 1)})),)
+
+
+def test_a_title_and_the_last_heading_stand_over_a_passage(reports: Path) -> None:
+    write_rows(reports / "corpus.jsonl", [{"_id": "rivers-v2", "number": "RIVER", "title": "Two rivers"}])
+    titles = read_titles(reports / "corpus.jsonl")
+    assert titles == {"rivers-v2": "Two rivers", "RIVER": "Two rivers"}
+    hills, river = read_reports(reports, titles)
+    assert hills.heads == ("HILLS",)
+    assert river.heads == ("Two rivers. Rivers", "Two rivers. Floods")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    folder = tmp_path / "written"
+    folder.mkdir()
+    text = {"id": "RIVER", "source_id": "r-1", "title": "Two rivers", "start": 7, "end": 7 + len(RIVER)}
+    write_rows(folder / "texts.jsonl", [text])
+    write_rows(folder / "questions.jsonl", [row for row in ROWS if row["document_id"] == "RIVER"])
+    write_rows(tmp_path / "corpus.jsonl", [{"_id": "r-1", "text": f"Cover.\n{RIVER}Back."}])
+    return folder
+
+
+def test_what_was_written_on_a_corpus_is_read_on_its_part_of_it(written: Path, reports: Path) -> None:
+    (lesson,) = read_written(written, [written.parent / "corpus.jsonl"])
+    assert lesson == replace(read_reports(reports)[1], heads=("Two rivers. Rivers", "Two rivers. Floods"))
+
+
+def test_a_text_that_no_corpus_has_is_an_error(written: Path) -> None:
+    with pytest.raises(ValueError, match=r"texts\.jsonl:1: document 'r-1' is in none of the corpora given"):
+        read_written(written, [])
+
+
+def test_the_questions_written_for_training_are_on_no_report_that_ships() -> None:
+    served = {path.name for path in CORPUS.iterdir()}
+    texts = [json.loads(line) for line in (WRITTEN / "texts.jsonl").read_text("utf-8").splitlines()]
+    asked = [json.loads(line) for line in (WRITTEN / "questions.jsonl").read_text("utf-8").splitlines()]
+    assert {row["document_id"] for row in asked} == {row["id"] for row in texts}
+    assert not {row[key] for row in texts for key in ("id", "source_id")} & served
+    titles = {str(row["title"]).casefold() for row in texts}
+    assert not titles & {read_report(CORPUS / name).title.casefold() for name in served}
 
 
 def test_evidence_that_is_not_in_its_text_is_refused(reports: Path) -> None:
@@ -135,6 +200,32 @@ def test_a_seed_decides_which_documents_come_together(tmp_path: Path) -> None:
 def test_a_folder_without_a_collection_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"found neither qa\.jsonl nor corpus\.jsonl; expected"):
         read_collection(tmp_path, Random(0))
+
+
+def test_held_out_reports_are_written_as_reports_that_ship_are(reports: Path, tmp_path: Path) -> None:
+    row = {"id": "h-1", "kind": "fact", **ROWS[0]}
+    silent = {"id": "h-2", "kind": "swap", "document_id": "HILLS", "question": "Who fell?",
+              "answerable": False, "near_evidence": ["It stood long."]}  # fmt: skip
+    river = [{"id": f"r-{n}", "kind": "fact", **row} for n, row in enumerate(ROWS[1:])]
+    write_rows(reports / "questions.jsonl", [row, silent, *river])
+    write_held_out(reports, {"HILLS": 'The "hills"'}, tmp_path / "held")
+    (report,) = read_corpus(tmp_path / "held" / "corpus")
+    assert (report.id, report.title) == ("HILLS", 'The "hills"')
+    asked, unasked = load_questions(tmp_path / "held" / "questions", {"HILLS": HILLS})
+    assert (asked.question, asked.kind, asked.split, asked.answer) == ("What stood?", "fact", "dev", "hill")
+    assert [HILLS[start:end] for start, end in asked.evidence] == ["A hill stood"]
+    assert (unasked.kind, unasked.answerable) == ("near", False)
+    assert [HILLS[start:end] for start, end in unasked.near] == ["It stood long."]
+
+
+def test_only_collections_in_which_all_is_answered_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eval.lessons._PLENTY", 4)
+    asked = tuple((f"{n}?", frozenset({(0, 0)})) for n in range(2))
+    answered = [Lesson(str(n), (("It rose.",),), asked) for n in range(6)]
+    assert [lesson.name for lesson in thinned(answered)] == ["0", "3"]
+    assert thinned(answered[:2]) == answered[:2]
+    silent = [replace(lesson, silent=asked) for lesson in answered]
+    assert thinned(silent) == silent
 
 
 def test_every_fifth_report_is_held_out() -> None:

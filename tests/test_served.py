@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from indexer.bundle import open_bundle
+from eval.questions import Question
+from indexer.bundle import Bundle, open_bundle
+from service.answer import Answerer
 from service.app import create_app
+from service.schemas import AnswerRequest
 from service.served import Shelf
 
 ASKED = {"query": "How much did Wagner cost Mali each month?", "limit": 2}
@@ -42,6 +45,31 @@ def damaged(tmp_path: Path, shelf_path: Path) -> Path:
     data[-1] ^= 1
     vectors.write_bytes(data)
     return folder
+
+
+def test_the_very_same_question_is_answered_from_memory_and_no_other(
+    bundle: Bundle, questions: list[Question]
+) -> None:
+    shelf = Shelf(bundle)
+    dialogue = next(question for question in questions if question.history)
+    history = [dict(turn) for turn in dialogue.history]
+    asked = [
+        {"query": dialogue.question},
+        {"query": dialogue.question, "history": history},
+        {"query": dialogue.question, "history": history[1:]},
+        {"query": dialogue.question, "limit": 5},
+        {"query": dialogue.question, "mode": "fast"},
+        {"query": dialogue.question, "documents": ["IF10116"]},
+    ]
+    bodies = [AnswerRequest.model_validate(body) for body in asked]
+    first = [shelf.now.answer(body) for body in bodies]
+    assert shelf.now.remembered.cache_info().hits == 0
+    again = [shelf.now.answer(body) for body in bodies]
+    assert shelf.now.remembered.cache_info().hits == len(bodies)
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    fresh = Answerer(bundle)
+    assert first[1] == fresh.answer(dialogue.question, history=history)
+    assert first[3] == fresh.answer(dialogue.question, 5)
 
 
 def test_another_bundle_is_served_when_the_link_leads_to_it(link: Path, shelf_path: Path) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -139,23 +140,23 @@ def killed(yard: Yard, kind: str, number: int, random: Random, progress: Callabl
     return trials
 
 
-def killed_at_every_step(yard: Yard, kind: str) -> Trials:
-    """Kill an action before its first change of a file, before its second, and so on to the last."""
+def killed_at_every_step(yard: Yard, kind: str, stride: int = 1) -> Trials:
+    """Kill an action before its first change of a file, `stride` changes later, and so on to the last."""
 
     def kill(_: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    return _at_every_step(yard, kind, f"{kind}: killed before each file operation", kill, 0)
+    return _at_every_step(yard, kind, f"{kind}: killed before each file operation", kill, stride)
 
 
-def failing_at_every_step(yard: Yard, kind: str, error: int) -> Trials:
-    """Let every change of a file fail from the first on, from the second on, and so on."""
+def failing_at_every_step(yard: Yard, kind: str, error: int, stride: int = 1) -> Trials:
+    """Let every change of a file fail from the first on, from `stride` changes later on, and so on."""
 
     def fail(path: str) -> None:
         raise OSError(error, os.strerror(error), path)
 
     name = f"{kind}: {os.strerror(error)} ({errno.errorcode[error]}), from each file operation on"
-    return _at_every_step(yard, kind, name, fail, 1)
+    return _at_every_step(yard, kind, name, fail, stride)
 
 
 def cut_short(yard: Yard, kind: str, random: Random, number: int) -> Trials:
@@ -186,11 +187,9 @@ def without_permission(yard: Yard, kind: str) -> Trials:
     return trials
 
 
-def _at_every_step(yard: Yard, kind: str, name: str, act: Callable[[str], None], refused: int) -> Trials:
+def _at_every_step(yard: Yard, kind: str, name: str, act: Callable[[str], None], stride: int) -> Trials:
     trials = Trials(name)
-    step = 0
-    while True:
-        step += 1
+    for step in count(1, stride):
         _prepare(yard)
         before = yard.served()
         reached, told = os.pipe()
@@ -201,8 +200,9 @@ def _at_every_step(yard: Yard, kind: str, name: str, act: Callable[[str], None],
             was_reached = bool(pipe.read())
         if not was_reached:
             os.waitpid(process, 0)
-            return trials
+            break
         _judge(yard, trials, process, before)
+    return trials
 
 
 def _disturbed(action: Action, step: int, told: int, act: Callable[[str], None]) -> None:

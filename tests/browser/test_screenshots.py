@@ -40,7 +40,7 @@ def inline(page: Page, service: str) -> None:
 def beside_the_report(page: Page, service: str) -> None:
     page.goto(f"{service}/reports/IF10116#char=2024,2175")
     page.get_by_role("button", name="Ask the report").click()
-    page.get_by_label("Your question").fill("Why did the UN peacekeeping mission leave Mali?")
+    page.get_by_label("Your question").fill("Why did the UN mission end?")
     page.keyboard.press("Enter")
     expect(page.locator("report-chat .card").first).to_contain_text("December 17, 2024")
 

@@ -1,0 +1,64 @@
+"""Question and text read together by an ONNX model: what the writer of a bundle and its reader agree on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+FILES = ("model.onnx", "tokenizer.json")
+"""What a saved cross-encoder consists of."""
+MAX_TOKENS = 128
+"""What is read of question and text together."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairLogits:
+    """What a model says of one pair. A model that only scores pairs has no tokens.
+
+    `answers`: for the whole; `places` `[n, 2]`: where the text's tokens stand in it, in order; `tokens`
+    `[n, 3]`: evidence, start and end; `nothing`: start and end at no token.
+    """
+
+    answers: float
+    places: NDArray[np.int64]
+    tokens: NDArray[np.float32]
+    nothing: float
+
+
+class CrossEncoder:
+    """A pair at a time on one thread, so that no answer depends on what is read beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+        self._outputs = [entry.name for entry in self._session.get_outputs()]
+
+    def read(self, question: str, text: str) -> PairLogits:
+        """Read one pair. What does not fit into `MAX_TOKENS` is cut from the longer of the two."""
+        encoding = self._tokenizer.encode(question, text)
+        given = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        inputs = {name: np.array([given[name]], dtype=np.int64) for name in self._inputs}
+        found = dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+        answers = float(found["answers"].ravel()[0])
+        if "tokens" not in found:
+            return PairLogits(answers, np.zeros((0, 2), np.int64), np.zeros((0, 3), np.float32), 0.0)
+        tokens = found["tokens"][0]
+        second = np.array([number == 1 for number in encoding.sequence_ids])
+        places = np.array(encoding.offsets, dtype=np.int64)[second]
+        return PairLogits(answers, places, tokens[second], float(tokens[0, 1] + tokens[0, 2]))

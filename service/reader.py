@@ -1,0 +1,173 @@
+"""Candidates → readings: question and sentences read together, a few sentences at a time.
+
+A window is a run of whole sentences around one that retrieval found, so that "it" and "the group" are
+read with what they stand for, and no more is read than that needs.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from indexer.bundle import Bundle
+from indexer.cross_encoder import PairLogits
+from indexer.passages import encoding_sentences, reading_head
+from service.retriever import Candidate
+
+DEPTH = 4
+"""So many windows are read for a question at most."""
+ENOUGH = 0.98
+"""Nothing more is read once what was read holds the answer so probably, by what was known before reading."""
+FEATURES = ("found", "answers", "sentence", "words")
+"""What a read sentence is ranked by: the logarithm of its probability before reading, up to a constant,
+and the three logits of its `Reading`."""
+WINDOW_WORDS = 48
+"""A window grows by whole sentences up to so many words."""
+UNREAD = -9.0
+"""The logit of what could not be read."""
+_LONGEST_ANSWER = 30
+"""Tokens of an answer's own words."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found in the sentences `[first, first + len(sentences))` of a passage. All are logits.
+
+    `answers`: that they answer the question; `sentences`: that each is the one that does; `words`: of
+    the best answer's own words, less that of there being none.
+    """
+
+    first: int
+    answers: float
+    sentences: tuple[float, ...]
+    words: float
+
+
+def window(sentences: Sequence[str], centre: int) -> Span:
+    """The sentences `[first, last)` to read around `centre`: one before it first, then one after."""
+    words = [len(sentence.split()) for sentence in sentences]
+    first, last, used = centre, centre + 1, words[centre]
+    grown = True
+    while grown:
+        grown = False
+        if first > 0 and used + words[first - 1] <= WINDOW_WORDS:
+            first, grown = first - 1, True
+            used += words[first]
+        if last < len(words) and used + words[last] <= WINDOW_WORDS:
+            used, last, grown = used + words[last], last + 1, True
+    return first, last
+
+
+def window_text(head: str, sentences: Sequence[str]) -> tuple[str, list[Span]]:
+    """What is read of a window, and where in it each sentence stands."""
+    text, spans = f"{head}. " if head else "", []
+    for sentence in sentences:
+        spans.append((len(text), len(text) + len(sentence)))
+        text += sentence + " "
+    return text.rstrip(), spans
+
+
+def reading(first: int, spans: Sequence[Span], found: PairLogits) -> Reading:
+    """A model's logits, sentence by sentence."""
+    if not len(found.tokens):
+        return Reading(first, found.answers, tuple(found.answers for _ in spans), found.answers)
+    starts, ends = found.places[:, 0], found.places[:, 1]
+    sentences = []
+    for start, end in spans:
+        inside = (starts >= start) & (ends <= end) & (ends > starts)
+        sentences.append(float(found.tokens[inside, 0].mean()) if inside.any() else UNREAD)
+    opening, closing = found.tokens[:, 1], found.tokens[:, 2]
+    pairs = opening[:, None] + closing[None, :]
+    order = np.arange(len(opening))
+    allowed = (order[None, :] >= order[:, None]) & (order[None, :] - order[:, None] < _LONGEST_ANSWER)
+    best = float(np.where(allowed, pairs, -np.inf).max()) - found.nothing
+    return Reading(first, found.answers, tuple(sentences), best)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSentence:
+    """A sentence that was read: of which candidate, which one of it, and its `FEATURES`."""
+
+    candidate: int
+    sentence: int
+    features: tuple[float, ...]
+    reading: Reading
+
+
+class Reader:
+    """Reads with the cross-encoder of one open bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        if bundle.reader is None:
+            raise ValueError("the bundle has no reader")
+        self._encoder = bundle.reader
+        self._documents = bundle.documents
+
+    def read(self, question: str, candidates: Sequence[Candidate], depth: int = DEPTH) -> list[ReadSentence]:
+        """Read the windows around the likeliest sentences; returns every sentence in them, once.
+
+        Args:
+            question: As it can be understood without what was said before it.
+            candidates: As retrieved, best first.
+            depth: How many windows are read.
+        """
+        likely = sorted(
+            (-candidate.score - share, row, sentence)
+            for row, candidate in enumerate(candidates[: 2 * depth])
+            for sentence, share in enumerate(candidate.shares)
+        )
+        odds = {(row, sentence): math.exp(likely[0][0] - unlikely) for unlikely, row, sentence in likely}
+        total = sum(odds.values())
+        seen: set[tuple[int, int]] = set()
+        read: list[ReadSentence] = []
+        windows = 0
+        for _, row, centre in likely:
+            if (row, centre) in seen:
+                continue
+            if windows == depth or sum(odds[place] for place in seen) >= ENOUGH * total:
+                break
+            windows += 1
+            candidate = candidates[row]
+            found = self._window(question, candidate, centre)
+            for sentence, logit in enumerate(found.sentences, start=found.first):
+                if (row, sentence) not in seen:
+                    seen.add((row, sentence))
+                    before = candidate.score + candidate.shares[sentence]
+                    features = (before, found.answers, logit, found.words)
+                    read.append(ReadSentence(row, sentence, features, found))
+        return read
+
+    def _window(self, question: str, candidate: Candidate, centre: int) -> Reading:
+        document = self._documents[candidate.passage.document_id]
+        sentences = encoding_sentences(document, candidate.passage)
+        first, last = window(sentences, centre)
+        head = reading_head(document.title, candidate.passage.heading_path)
+        text, spans = window_text(head, sentences[first:last])
+        return reading(first, spans, self._encoder.read(question, text))
+
+
+def rank_read(
+    candidates: Sequence[Candidate], read: Sequence[ReadSentence], weights: Mapping[str, float]
+) -> list[Candidate]:
+    """Candidates in the order of their best read sentence; those unread follow as they were."""
+    factors = [weights[name] for name in FEATURES]
+    best: dict[int, tuple[float, ReadSentence]] = {}
+    for item in read:
+        score = sum(factor * value for factor, value in zip(factors, item.features, strict=True))
+        if item.candidate not in best or score > best[item.candidate][0]:
+            best[item.candidate] = score, item
+    ranked = [
+        replace(candidates[row], sentence=item.sentence, score=round(score, 6), reading=item.reading)
+        for row, (score, item) in best.items()
+    ]
+    ranked.sort(key=lambda candidate: (-candidate.score, candidate.passage.passage_id))
+    lowest = ranked[-1].score if ranked else 0.0
+    rest = [candidate for row, candidate in enumerate(candidates) if row not in best]
+    behind = [
+        replace(candidate, score=round(lowest - 1 + weights["found"] * (candidate.score - rest[0].score), 6))
+        for candidate in rest
+    ]
+    return ranked + behind
