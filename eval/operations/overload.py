@@ -12,6 +12,10 @@ from eval.operations.running import Running, running
 
 _HEALTH = ("/healthz", "/readyz", "/metrics", "/widget.js")
 _CLIENTS = 256
+_LOADS = (1, 2, 4, 8, 16)
+"""Clients at once, to find the most that is answered."""
+_DIFFERENT = 80_000
+"""Requests that differ; each of the loads, and the overload, has a share of its own."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ def measure(
     lanes: int | None = None,
 ) -> Overload:
     """Find the most that the service answers, then offer `times` as much for `seconds`."""
-    requests = [post("/v1/answer", {"query": question}) for question in questions]
+    requests = [
+        post("/v1/answer", {"query": f"{question} ({number})"})  # never the same: nothing is remembered
+        for number in range(-(-_DIFFERENT // len(questions)))
+        for question in questions
+    ]
     settings = {"REPORT_QA_LANES": str(lanes or os.cpu_count() or 1)}
     with running(bundle, settings) as service:
         return asyncio.run(_measure(service, requests, seconds, times, say))
@@ -51,10 +59,12 @@ async def _measure(
     service: Running, requests: list[bytes], seconds: float, times: float, say: Callable[[str], None]
 ) -> Overload:
     where = (service.host, service.port)
-    await closed_loop(*where, requests, 4, min(seconds, 5))  # warm
+    step = len(requests) // (len(_LOADS) + 2)
+    await closed_loop(*where, requests[:step], 4, min(seconds, 5))  # warm
     peak = 0.0
-    for clients in (1, 2, 4, 8, 16):
-        replies = await closed_loop(*where, requests, clients, max(seconds / 6, 1))
+    for number, clients in enumerate(_LOADS, start=1):
+        share = requests[number * step : (number + 1) * step]
+        replies = await closed_loop(*where, share, clients, max(seconds / 6, 1))
         found = _goodput(replies, max(seconds / 6, 1))
         say(f"{clients} clients at once: {found:.0f} answers a second")
         peak = max(peak, found)
@@ -76,7 +86,7 @@ async def _measure(
     watching = asyncio.create_task(watch())
     say(f"offering {times * peak:.0f} questions a second for {seconds:.0f} s")
     start, busy = time.perf_counter(), time.process_time()
-    replies, unsent = await open_loop(*where, requests, times * peak, _CLIENTS, seconds)
+    replies, unsent = await open_loop(*where, requests[-step:], times * peak, _CLIENTS, seconds)
     took = time.perf_counter() - start
     done.set()
     await watching
