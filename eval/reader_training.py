@@ -25,10 +25,11 @@ from torch.nn import functional
 
 from eval.lessons import Lesson, Right
 from eval.training import disturbed
-from indexer.cross_encoder import FILES, MAX_TOKENS
+from indexer.cross_encoder import MAX_TOKENS, PairLogits
 from indexer.embedding import PassageEncoder
+from indexer.encoder import FILES
 from indexer.export import export_quantized
-from service.reader import window, window_text
+from service.reader import reading, window, window_text
 
 LEARNING_RATE = 8e-5
 WARM_UP = 0.06
@@ -333,13 +334,14 @@ class ReaderTrainer:
                         total += 1
                         windows += _holds(right, places[top])
                         p, first, _ = places[top]
-                        offsets = batch["offset_mapping"][top]
                         second = batch["token_type_ids"][top] == 1
-                        scores = []
-                        for begin, end in _text(lesson, places[top])[1]:
-                            mine = second & (offsets[:, 0] >= begin) & (offsets[:, 1] <= end)
-                            mine &= offsets[:, 1] > offsets[:, 0]
-                            scores.append(float(tokens[top, mine, 0].mean()) if mine.any() else -9.0)
+                        pair = PairLogits(
+                            float(answers[top]),
+                            batch["offset_mapping"][top][second].numpy(),
+                            tokens[top][second].numpy(),
+                            float(tokens[top, 0, 1:].sum()),
+                        )
+                        scores = reading(first, _text(lesson, places[top])[1], pair).sentences
                         sentences += (p, first + int(np.argmax(scores))) in right
         found = {"window": round(windows / total, 3), "sentence": round(sentences / total, 3)}
         if any(not answered for _, answered in best):

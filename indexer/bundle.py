@@ -305,8 +305,9 @@ def _files(folder: Path) -> list[str]:
 
 
 def _digest(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
 
 
 def _verify_files(folder: Path, expected: Mapping[str, Mapping[str, Any]]) -> None:

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-FILES = ("model.onnx", "tokenizer.json")
-"""What a saved cross-encoder consists of."""
+from indexer.encoder import open_model
+
 MAX_TOKENS = 128
 """What is read of question and text together."""
 
@@ -33,14 +30,7 @@ class CrossEncoder:
     """A pair at a time on one thread, so that no answer depends on what is read beside it."""
 
     def __init__(self, folder: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
+        self._session, self._tokenizer = open_model(folder)
         self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         self._outputs = [entry.name for entry in self._session.get_outputs()]

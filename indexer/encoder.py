@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 FILES = ("model.onnx", "tokenizer.json")
-"""What a saved query encoder consists of."""
+"""What a saved model consists of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,19 @@ class EncodedQuery:
     tokens: NDArray[np.float32]
 
 
+def open_model(folder: Path) -> tuple[onnxruntime.InferenceSession, Any]:
+    """An ONNX model that runs on one thread, and its tokenizer, without padding, from a folder of `FILES`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    return session, tokenizer
+
+
 class QueryEncoder:
     """A sentence encoder, one text at a time on one thread.
 
@@ -34,14 +47,7 @@ class QueryEncoder:
     """
 
     def __init__(self, folder: Path, dimension: int, max_tokens: int, prompt: str) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
+        self._session, self._tokenizer = open_model(folder)
         self._tokenizer.enable_truncation(max_tokens)
         self._prompt = prompt
         self.dimension = dimension

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from indexer.cross_encoder import FILES, MAX_TOKENS
+from indexer.cross_encoder import MAX_TOKENS
+from indexer.encoder import FILES
 from indexer.export import export_quantized
 
 SHIPPED = Path(__file__).parent / "reader"

@@ -19,9 +19,10 @@ DEPTH = 4
 """So many windows are read for a question at most."""
 ENOUGH = 0.98
 """Nothing more is read once what was read holds the answer so probably, by what was known before reading."""
-FEATURES = ("found", "answers", "sentence", "words")
-"""What a read sentence is ranked by: the logarithm of its probability before reading, up to a constant,
-and the three logits of its `Reading`."""
+FEATURES = ("found", "sentence", "words")
+"""What a read sentence is ranked by: the logarithm of its probability before reading, up to a constant, its
+own logit, and that of its window's best words. The window's `answers` adds nothing to them (its fitted
+weight was -0.002): it counts in the confidence."""
 WINDOW_WORDS = 48
 """A window grows by whole sentences up to so many words."""
 UNREAD = -9.0
@@ -136,7 +137,7 @@ class Reader:
                 if (row, sentence) not in seen:
                     seen.add((row, sentence))
                     before = candidate.score + candidate.shares[sentence]
-                    features = (before, found.answers, logit, found.words)
+                    features = (before, logit, found.words)
                     read.append(ReadSentence(row, sentence, features, found))
         return read
 

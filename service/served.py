@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.bundle import SEAL, Bundle, BundledDocument, BundleError, open_bundle
-from service.answer import Answer, Answerer, UnknownDocumentError
+from service.answer import Answer, Answerer, Mode, UnknownDocumentError
 from service.errors import ProblemError
 from service.schemas import AnswerRequest
 from service.suggestions import suggestions
@@ -22,21 +22,16 @@ REMEMBERED = 1_024
 """Answers that are kept for whoever asks the very same thing again; some 10 KB each."""
 _AGAIN = 30
 """Looks after which a bundle that was refused is tried once more."""
+Names = tuple[str, ...]
 _log = logging.getLogger("report_qa")
-
-
-class _Turn(dict[str, str]):
-    """An earlier turn that can be a key: nobody changes it."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
 
 
 @dataclass(frozen=True)
 class Served:
     """One bundle, ready to answer. `starters` are starter questions with the document each is about.
 
-    `remembered` is `Answerer.answer` with all its arguments, hashable, which knows what was asked last.
+    `remembered` answers as `Answerer.answer` does, from all its arguments in hashable form, and knows what
+    was asked last.
     """
 
     bundle: Bundle
@@ -48,12 +43,19 @@ class Served:
     def of(cls, bundle: Bundle) -> "Served":
         """Get a bundle ready; that it answers its own starter questions warms it, too."""
         answerer = Answerer(bundle)
-        starters = tuple(suggestions(answerer))
-        return cls(bundle, answerer, starters, lru_cache(REMEMBERED)(lambda *asked: answerer.answer(*asked)))
+
+        @lru_cache(REMEMBERED)
+        def remembered(
+            query: str, limit: int, documents: Names | None, history: tuple[Names, ...], mode: Mode
+        ) -> Answer:
+            turns = [{"role": role, "content": content} for role, content in history]
+            return answerer.answer(query, limit, documents, turns, mode)
+
+        return cls(bundle, answerer, tuple(suggestions(answerer)), remembered)
 
     def answer(self, body: AnswerRequest) -> Answer:
         """Answer a question, at once if it is one of the last ones."""
-        history = tuple(_Turn(role=turn.role, content=turn.content) for turn in body.history)
+        history = tuple((turn.role, turn.content) for turn in body.history)
         documents = None if body.documents is None else tuple(body.documents)
         found: Answer = self.remembered(body.query, body.limit, documents, history, body.mode)
         return found

@@ -7,6 +7,7 @@ from eval.calibrate import ANSWERABLE_REFUSED, Asked, calibrate, fit_choice
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer
+from service.reader import FEATURES
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_what_is_fitted_repeats_and_refuses_few_of_what_is_answered(asked: Asked
     ]
     refused = np.mean([not answer.answerable for answer in answers])
     assert refused <= ANSWERABLE_REFUSED + 2 / len(answers)
-    assert set(fitted["reading"]["ranking"]) == {"found", "answers", "sentence", "words"}
+    assert set(fitted["reading"]["ranking"]) == set(FEATURES)
     assert fitted["reading"]["reader_sha256"] == asked.bundle.manifest["reader"]["sha256"]
 
 

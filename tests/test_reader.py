@@ -26,7 +26,7 @@ from service.reader import (
 )
 from service.retriever import Candidate, Retriever
 
-WEIGHTS = dict(zip(FEATURES, (1.0, 0.5, 0.25, 0.0), strict=True))
+WEIGHTS = dict(zip(FEATURES, (1.0, 0.5, 0.25), strict=True))
 
 
 def words(*lengths: int) -> list[str]:
@@ -95,11 +95,9 @@ def candidate(name: str, score: float, *shares: float) -> Candidate:
 CANDIDATES = [candidate("a", 3.0, -0.1, -2.0), candidate("b", 2.0, 0.0), candidate("c", 1.0, 0.0)]
 
 
-def read(row: int, sentence: int, answers: float, logit: float) -> ReadSentence:
+def read(row: int, sentence: int, logit: float, words: float) -> ReadSentence:
     before = CANDIDATES[row].score + CANDIDATES[row].shares[sentence]
-    return ReadSentence(
-        row, sentence, (before, answers, logit, 0.0), Reading(sentence, answers, (logit,), 0.0)
-    )
+    return ReadSentence(row, sentence, (before, logit, words), Reading(sentence, 0.0, (logit,), words))
 
 
 def test_what_was_read_is_ranked_by_its_best_sentence_and_the_rest_follows_as_it_was() -> None:

@@ -9,8 +9,9 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from indexer import reading
 from indexer.build import build_bundle
 from indexer.bundle import open_bundle
-from indexer.cross_encoder import FILES, MAX_TOKENS, CrossEncoder
+from indexer.cross_encoder import MAX_TOKENS, CrossEncoder
 from indexer.embedding import BASE_ENCODER, find_encoder
+from indexer.encoder import FILES
 from indexer.reading import DEFAULT_READER, SHIPPED, ReaderError, add_reader, reader_sha256
 from service.answer import Answerer
 
