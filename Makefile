@@ -126,7 +126,7 @@ fi
 endef
 
 $(TESTING): $(SERVING)
-	@echo 'installing the test tools (about 85 MB)'; set -o pipefail; \
+	@echo 'installing the test tools (about 95 MB)'; set -o pipefail; \
 	$(PIP) --require-hashes -r lock/test.txt $(DOWNLOADS)
 	@touch $@
 
