@@ -38,7 +38,7 @@ ANSWERABLE_REFUSED = 0.04
 """Share of answerable dev questions that the threshold may refuse."""
 READ_REFUSED = 0.025
 """Share of answerable questions that the threshold after reading may refuse. Less than before reading: on a
-report that it was not fitted on it refuses more of them. `eval/results/retrieval.md` says how it was chosen."""
+report that it was not fitted on, it refuses more. `eval/results/retrieval.md` says how it was chosen."""
 SKIPPED = 0.01
 """Share of answerable dev questions that may be refused unread, as being about something else."""
 _SHRINKAGE = 1e-4

@@ -108,13 +108,20 @@ class ReaderTrainer:
         self.network = Network(copy.deepcopy(encoder.network))  # the encoder itself goes on choosing windows
         for parameter in self.network.body.embeddings.parameters():
             parameter.requires_grad = False
-        for module in self.network.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0  # costs a third of a step, and few epochs are gone through
-        self._similar: dict[int, tuple[list[Place], dict[str, NDArray[np.float32]]]] = {}
+        self.network.eval()  # and stays so: dropout takes a third of a step, and the epochs are few
+        self._plan = ""
 
     def train(self, phases: Sequence[tuple[str, Sequence[Lesson], Sequence[Lesson]]]) -> None:
-        """Go through phases of `(name, lessons, lessons of which a share is repeated)`, in order."""
+        """Go through phases of `(name, lessons, lessons of which a share is repeated)`, in order.
+
+        Raises:
+            ValueError: if the checkpoint is of another training.
+        """
+        counted = [
+            (name, [(lesson.name, len(lesson.questions), len(lesson.silent)) for lesson in lessons])
+            for name, lessons, _ in phases
+        ]
+        self._plan = hashlib.sha256(repr((self._seed, counted)).encode()).hexdigest()
         for number, (name, lessons, repeated) in enumerate(phases):
             self._phase(number, name, lessons, repeated)
 
@@ -158,24 +165,27 @@ class ReaderTrainer:
 
     def _save(self, phase: int, step: int, optimizer: torch.optim.Optimizer) -> None:
         partial = self._checkpoint.with_suffix(".partial")
-        torch.save((phase, step, self.network.state_dict(), optimizer.state_dict()), partial)
+        torch.save((self._plan, phase, step, self.network.state_dict(), optimizer.state_dict()), partial)
         partial.replace(self._checkpoint)
 
     def _resume(self, phase: int, optimizer: torch.optim.Optimizer) -> int:
         if not self._checkpoint.is_file():
             return 0
-        saved, step, network, state = torch.load(self._checkpoint, weights_only=True)
-        if saved < phase:
-            self.network.load_state_dict(network)
-            return 0
+        plan, saved, step, network, state = torch.load(self._checkpoint, weights_only=True)
+        if plan != self._plan:
+            raise ValueError(
+                f"{self._checkpoint}: found a checkpoint of other lessons or another seed, expected one of "
+                "these; remove it, or name another --checkpoint"
+            )
         self.network.load_state_dict(network)
+        if saved < phase:
+            return 0
         optimizer.load_state_dict(state)
         return int(step) if saved == phase else 10**9
 
     def _known(self, lessons: Sequence[Lesson]) -> list[dict[str, NDArray[np.int64]]]:
         """For each lesson and question: its sentences `[n, 2]` (passage, sentence), most similar first."""
         known = []
-        self.network.eval()
         for lesson in lessons:
             places = np.array([(p, s) for p, found in enumerate(lesson.passages) for s in range(len(found))])
             sentences = self._plain([lesson.passages[p][s] for p, s in places])
@@ -256,16 +266,25 @@ class ReaderTrainer:
         answers, tokens = answers.float(), tokens.float()
         labels = torch.tensor([float(_holds(group.right, place)) for group, place in pairs])
         loss = functional.binary_cross_entropy_with_logits(answers, labels)
-        at = 0
-        choices = []
+        at, choices = 0, []
         for group in groups:
-            size = len(group.windows)
-            if group.right and size > 1:
-                logits, mine = answers[at : at + size], labels[at : at + size]
+            logits, mine = (some[at : at + len(group.windows)] for some in (answers, labels))
+            at += len(group.windows)
+            if group.right and len(group.windows) > 1:
                 choices.append(torch.logsumexp(logits, 0) - torch.logsumexp(logits[mine > 0], 0))
-            at += size
         if choices:
             loss = loss + CHOICE_WEIGHT * torch.stack(choices).mean()
+        return loss + self._token_loss(lessons, pairs, labels, tokens, batch)
+
+    def _token_loss(
+        self,
+        lessons: Sequence[Lesson],
+        pairs: Sequence[tuple[Group, tuple[int, int, int]]],
+        labels: Tensor,
+        tokens: Tensor,
+        batch: Any,
+    ) -> Tensor:
+        """Of each sentence, whether it is evidence; of each window, where the answer begins and ends."""
         scores, targets, starts, ends = [], [], [], []
         for row, (group, (p, first, last)) in enumerate(pairs):
             lesson = lessons[group.lesson]
@@ -281,13 +300,13 @@ class ReaderTrainer:
             span = (0, 0) if not labels[row] else _answer(group, lesson, (p, first), spans, places, inside)
             starts.append(span[0] if span else -100)
             ends.append(span[1] if span else -100)
+        loss = torch.zeros(())
         if scores:
-            loss = loss + SENTENCE_WEIGHT * functional.binary_cross_entropy_with_logits(
+            loss = SENTENCE_WEIGHT * functional.binary_cross_entropy_with_logits(
                 torch.stack(scores), torch.tensor(targets)
             )
-        barred = ((batch["token_type_ids"] == 0) | (batch["attention_mask"] == 0)) & (
-            torch.arange(tokens.shape[1]) > 0
-        )
+        beside = (batch["token_type_ids"] == 0) | (batch["attention_mask"] == 0)
+        barred = beside & (torch.arange(tokens.shape[1]) > 0)
         for channel, wanted in ((1, starts), (2, ends)):
             logits = tokens[:, :, channel].masked_fill(barred, -1e4)
             loss = loss + SPAN_WEIGHT / 2 * functional.cross_entropy(logits, torch.tensor(wanted))
@@ -313,7 +332,6 @@ class ReaderTrainer:
     @torch.no_grad()
     def judge(self, lessons: Sequence[Lesson]) -> dict[str, float]:
         """By the best of a question's windows: AUROC answered against silent, and the first choice right."""
-        self.network.eval()
         best: list[tuple[float, bool]] = []
         windows = sentences = total = 0
         for lesson, known in zip(lessons, self._known(lessons), strict=True):

@@ -119,6 +119,14 @@ def test_training_that_was_stopped_goes_on_where_it_was(
     assert same(weights(resumed), weights(straight))
 
 
+def test_a_checkpoint_of_another_training_is_refused(tokenizer: Any, tmp_path: Path) -> None:
+    trainer(tokenizer, tmp_path / "checkpoint").train(PHASES)
+    for other, phases in ((0, [("outside", [RIVER], [])]), (1, PHASES)):
+        reader = trainer(tokenizer, tmp_path / "checkpoint", seed=other)
+        with pytest.raises(ValueError, match="found a checkpoint of other lessons or another seed, expected"):
+            reader.train(phases)
+
+
 def test_training_lowers_the_loss(tokenizer: Any, tmp_path: Path) -> None:
     reader = trainer(tokenizer, tmp_path / "checkpoint")
     groups = reader._groups([RIVER], 0, reader._known([RIVER])[0], Random(0), 1.0)
