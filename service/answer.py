@@ -1,7 +1,6 @@
 """The online line: question → candidates → citations → answer. Here it is decided to be silent."""
 
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -9,14 +8,12 @@ from typing import Any, Literal
 from indexer.bundle import Bundle
 from indexer.lexical import fold
 from service.citations import Citation, cite
-from service.query import Query, Vocabulary, asks_why, make_query
+from service.query import Query, Vocabulary, asks_why, make_query, named
 from service.reader import Reader, ReadSentence, rank_read
 from service.retriever import Candidate, Retrieval, Retriever
 
 Reason = Literal["off_topic", "not_in_report", "premise_not_supported"]
 Mode = Literal["fast", "accurate"]
-_NAMED = re.compile(r"\d(?:[\d,.]*\d)?|(?<=[a-z,;] )[A-Z][\w-]+")
-"""The numbers and names in a question; its first word may have a capital and be none."""
 
 
 class UnknownDocumentError(LookupError):
@@ -179,9 +176,10 @@ class Answerer:
     ) -> Retrieval:
         """Rank candidates by what was read in them."""
         ranked = rank_read(retrieval.candidates, read, weights)
-        named = set(_NAMED.findall(query.asked or query.text))
         texts = [fold(self.bundle.text(candidate.passage)) for candidate in ranked if candidate.reading]
-        unnamed = any(all(fold(name) not in text for text in texts) for name in named)
+        unnamed = any(
+            all(fold(name) not in text for text in texts) for name in named(query.asked or query.text)
+        )
         return replace(retrieval, candidates=ranked, unnamed=unnamed)
 
     def confidence(self, question: str, retrieval: Retrieval) -> float:

@@ -1,6 +1,8 @@
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -10,10 +12,10 @@ from hypothesis import strategies as st
 
 import service.french
 import service.query
-from eval.questions import Question
+from eval.questions import WRITTEN, Question
 from indexer.bundle import Bundle
 from service.french import gloss
-from service.query import SILENCE, Query, Vocabulary, make_query
+from service.query import SILENCE, Query, Vocabulary, asks_why, make_query, named
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTHAND = service.query._SHORTHAND
@@ -331,3 +333,32 @@ def test_hostile_text_is_bounded_work(
     lengths = 5  # of a word two letters shorter to one two letters longer: a search for each
     assert searches <= lengths * 20 * (1 + len(query.context))
     assert len(query.context) <= 4
+
+
+def test_most_false_premises_ask_why_and_hardly_anything_else_that_is_not_answered() -> None:
+    asked = [json.loads(line) for line in (WRITTEN / "questions.jsonl").read_text("utf-8").splitlines()]
+    share = {
+        kind: mean(asks_why(row["question"]) for row in asked if row["kind"] == kind)
+        for kind in ("falsepremise", "near", "swap", "topic")
+    }
+    assert share["falsepremise"] > 0.5
+    assert max(share["near"], share["swap"], share["topic"]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Why did they leave?", True),
+        ("ok so how come it fell", True),
+        ("They left. What made them?", True),
+        ("When did they leave?", False),
+        ("Tell me who said why", False),
+    ],
+)
+def test_why(question: str, expected: bool) -> None:
+    assert asks_why(question) == expected
+
+
+def test_names_and_numbers_of_a_question() -> None:
+    assert named("Did France send 2,400 troops to Gao in 2013.") == {"France", "2,400", "2013", "Gao"}
+    assert named("In 2022 France left") == {"2022", "France"}
