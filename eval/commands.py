@@ -167,13 +167,13 @@ def train_reader(options: Options) -> int:
         read_written,
         thinned,
     )
-    from eval.reader_training import JUDGED_ARTICLES, ReaderTrainer, reader_card
+    from eval.reader_training import JUDGED_ARTICLES, ROUNDS, Phase, ReaderTrainer, reader_card
     from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
     from indexer.reading import SHIPPED
 
     random = Random(options.seed)
     reports, judge = held_out(read_reports(options.reports, read_titles(options.titles)))
-    written = read_written(options.written, options.corpus)
+    written = {name: read_written(options.written / name, options.corpus) for name, *_ in ROUNDS}
     others = {folder.name: thinned(read_collection(folder, random, WHOLE)) for folder in options.collection}
     articles = [lesson for found in others.values() for lesson in found if lesson.silent][::JUDGED_ARTICLES]
     learned = {name: [lesson for lesson in found if lesson not in articles] for name, found in others.items()}
@@ -181,11 +181,17 @@ def train_reader(options: Options) -> int:
         PassageEncoder(find_encoder(BASE_ENCODER)), options.seed, options.checkpoint, _say
     )
     outside = [lesson for found in learned.values() for lesson in found]
-    trainer.train([("outside", outside, []), ("reports", [*reports, *written], outside)])
+    phases = [Phase("outside collections", outside)]
+    lessons = reports
+    for name, epochs, share, coarse in ROUNDS:
+        lessons = [*lessons, *written[name]]
+        phases.append(Phase(f"reports to {name}", lessons, epochs, outside, share, coarse))
+    trainer.train(phases)
     trainer.save(SHIPPED)
     result = {"held-out reports": trainer.judge(judge), "held-out articles": trainer.judge(articles)}
-    learned = {options.reports.name: reports, options.written.name: written, **learned}
-    card = reader_card(result, counts(learned), options.made_by)
+    asked = [lesson for lessons in written.values() for lesson in lessons]
+    learned = {options.reports.name: reports, options.written.name: asked, **learned}
+    card = reader_card(result, counts(learned), phases, options.made_by)
     (SHIPPED / "README.md").write_text(card, "utf-8")
     _say(f"wrote {SHIPPED}: {result}")
     return 0

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def export_quantized(
 
     full = path.with_suffix(".full")
     batch = {0: "batch", 1: "tokens"}
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _plain_attention(network):
         warnings.simplefilter("ignore")  # the tracer warns of every shape it takes for a constant
         torch.onnx.export(
             network,
@@ -45,6 +46,22 @@ def export_quantized(
     quantize_dynamic(full, path, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
     logging.getLogger().removeFilter(_is_no_preprocessing_advice)
     full.unlink()
+
+
+@contextmanager
+def _plain_attention(network: Any) -> Iterator[None]:
+    """Attention as products and a softmax: a tenth faster in ONNX Runtime than what torch's own becomes."""
+    from transformers import PreTrainedModel
+
+    models = [module for module in network.modules() if isinstance(module, PreTrainedModel)]
+    before = [model.config._attn_implementation for model in models]
+    for model in models:
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        for model, kind in zip(models, before, strict=True):
+            model.set_attn_implementation(kind)
 
 
 def _is_no_preprocessing_advice(record: logging.LogRecord) -> bool:

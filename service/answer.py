@@ -10,7 +10,7 @@ from indexer.lexical import fold
 from service.citations import Citation, cite
 from service.query import Query, Vocabulary, asks_why, make_query, named
 from service.reader import Reader, ReadSentence, rank_read
-from service.retriever import Candidate, Retrieval, Retriever
+from service.retriever import CHANNELS, Candidate, Retrieval, Retriever
 
 Reason = Literal["off_topic", "not_in_report", "premise_not_supported"]
 Mode = Literal["fast", "accurate"]
@@ -222,11 +222,9 @@ class Answerer:
 
 def confidence_features(retrieval: Retrieval) -> dict[str, float]:
     """What tells whether a question is about the report: best similarities, and how near small talk is."""
-    best = {
-        name: max(candidate.scores[name] for candidate in retrieval.candidates)
-        for name in ("dense", "sentence", "late")
-    }
-    return {**best, "smalltalk": retrieval.smalltalk}
+    best = [max(scores) for scores in zip(*(c.features for c in retrieval.candidates), strict=True)]
+    found = dict(zip(CHANNELS, best, strict=True))
+    return {name: found[name] for name in ("dense", "sentence", "late")} | {"smalltalk": retrieval.smalltalk}
 
 
 def reading_features(retrieval: Retrieval) -> dict[str, float]:

@@ -106,19 +106,15 @@ class Retriever:
         answering = matches.sentences @ self._sentence_weights
         odds = np.exp(answering - answering.max(initial=0.0))
         total = np.add.reduceat(odds, matches.starts[:-1])
-        shares = np.log(odds / np.repeat(total, np.diff(matches.starts)) + 1e-12)
-        found = [
-            Candidate(
-                self._bundle.passages[row],
-                int(np.argmax(shares[first:last])),
-                round(float(score), 6),
-                tuple(round(float(value), 6) for value in values),
-                tuple(round(float(share), 6) for share in shares[first:last]),
-            )
-            for row, first, last, score, values in zip(
-                matches.rows, matches.starts, matches.starts[1:], scores, matches.passages, strict=False
-            )
-        ]
+        shares = _rounded(np.log(odds / np.repeat(total, np.diff(matches.starts)) + 1e-12))
+        starts = matches.starts.tolist()
+        found = []
+        for row, first, last, score, values in zip(
+            matches.rows, starts, starts[1:], _rounded(scores), _rounded(matches.passages), strict=False
+        ):
+            mine = tuple(shares[first:last])
+            best = mine.index(max(mine))
+            found.append(Candidate(self._bundle.passages[row], best, score, tuple(values), mine))
         found.sort(key=lambda candidate: (-candidate.score, candidate.passage.passage_id))
         return Retrieval(found, matches.smalltalk)
 
@@ -218,6 +214,12 @@ def fuse(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[n
     """One score a passage `[n]` from those of its channels `[n, CHANNELS]`: their weighted sum."""
     fused: NDArray[np.float64] = scores @ weights
     return fused
+
+
+def _rounded(values: NDArray[np.float64]) -> list[Any]:
+    """As numbers that are read without noise, and equal where they differ by noise."""
+    rounded: list[Any] = np.round(values, 6).tolist()
+    return rounded
 
 
 def _best(scores: NDArray[Any]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from eval.collection import read_rows
 from eval.lessons import (
     Lesson,
     counts,
@@ -18,6 +19,7 @@ from eval.lessons import (
     write_held_out,
 )
 from eval.questions import WRITTEN, load_questions
+from eval.reader_training import ROUNDS
 from indexer.reports import read_corpus, read_report
 
 CORPUS = WRITTEN.parents[1] / "corpus"
@@ -123,8 +125,9 @@ def test_a_text_that_no_corpus_has_is_an_error(written: Path) -> None:
 
 def test_the_questions_written_for_training_are_on_no_report_that_ships() -> None:
     served = {path.name for path in CORPUS.iterdir()}
-    texts = [json.loads(line) for line in (WRITTEN / "texts.jsonl").read_text("utf-8").splitlines()]
-    asked = [json.loads(line) for line in (WRITTEN / "questions.jsonl").read_text("utf-8").splitlines()]
+    rounds = [WRITTEN / name for name, *_ in ROUNDS]
+    texts = [row for folder in rounds for _, row in read_rows(folder / "texts.jsonl")]
+    asked = [row for folder in rounds for _, row in read_rows(folder / "questions.jsonl")]
     assert {row["document_id"] for row in asked} == {row["id"] for row in texts}
     assert not {row[key] for row in texts for key in ("id", "source_id")} & served
     titles = {str(row["title"]).casefold() for row in texts}

@@ -1,8 +1,7 @@
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 import service.french
 import service.query
+from eval.collection import read_rows
 from eval.questions import WRITTEN, Question
 from indexer.bundle import Bundle
 from service.french import gloss
@@ -335,14 +335,11 @@ def test_hostile_text_is_bounded_work(
     assert len(query.context) <= 4
 
 
-def test_most_false_premises_ask_why_and_hardly_anything_else_that_is_not_answered() -> None:
-    asked = [json.loads(line) for line in (WRITTEN / "questions.jsonl").read_text("utf-8").splitlines()]
-    share = {
-        kind: mean(asks_why(row["question"]) for row in asked if row["kind"] == kind)
-        for kind in ("falsepremise", "near", "swap", "topic")
-    }
-    assert share["falsepremise"] > 0.5
-    assert max(share["near"], share["swap"], share["topic"]) < 0.1
+def test_who_asks_why_and_gets_no_answer_has_mostly_taken_something_for_granted() -> None:
+    asked = [row for path in WRITTEN.glob("*/questions.jsonl") for _, row in read_rows(path)]
+    kinds = Counter(row["kind"] for row in asked if not row["answerable"] and asks_why(row["question"]))
+    assert kinds["falsepremise"] / kinds.total() > 0.8
+    assert kinds["falsepremise"] / sum(row["kind"] == "falsepremise" for row in asked) > 0.5
 
 
 @pytest.mark.parametrize(

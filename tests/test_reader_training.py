@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from eval import reader_training
 from eval.lessons import Lesson
-from eval.reader_training import Group, ReaderTrainer, reader_card, talk
+from eval.reader_training import Group, Phase, ReaderTrainer, reader_card, talk
 from indexer.cross_encoder import CrossEncoder
 from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
 
@@ -70,7 +70,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-PHASES = [("outside", [RIVER, WHOLE], []), ("reports", [RIVER], [WHOLE])]
+PHASES = [Phase("outside", [RIVER, WHOLE]), Phase("reports", [RIVER], 3, [WHOLE], 0.1)]
 
 
 def test_training_repeats_with_its_seed_and_leaves_word_embeddings_alone(
@@ -121,7 +121,7 @@ def test_training_that_was_stopped_goes_on_where_it_was(
 
 def test_a_checkpoint_of_another_training_is_refused(tokenizer: Any, tmp_path: Path) -> None:
     trainer(tokenizer, tmp_path / "checkpoint").train(PHASES)
-    for other, phases in ((0, [("outside", [RIVER], [])]), (1, PHASES)):
+    for other, phases in ((0, [Phase("outside", [RIVER])]), (1, PHASES)):
         reader = trainer(tokenizer, tmp_path / "checkpoint", seed=other)
         with pytest.raises(ValueError, match="found a checkpoint of other lessons or another seed, expected"):
             reader.train(phases)
@@ -132,7 +132,7 @@ def test_training_lowers_the_loss(tokenizer: Any, tmp_path: Path) -> None:
     groups = reader._groups([RIVER], 0, reader._known([RIVER])[0], Random(0), 1.0)
     with torch.no_grad():
         before = reader._loss([RIVER], groups).item()
-    reader.train([("reports", [RIVER] * 12, [WHOLE])])
+    reader.train([Phase("reports", [RIVER] * 12, 3, [WHOLE], 0.1)])
     with torch.no_grad():
         assert reader._loss([RIVER], groups).item() < before
 
@@ -199,7 +199,11 @@ def test_talk_keeps_the_question_whole() -> None:
 
 
 def test_the_card_tells_data_recipe_and_figures() -> None:
-    card = reader_card({"held-out reports": {"auroc": 0.5}}, {"crs_qa": 7}, "python -m eval train-reader")
+    phases = [Phase("outside", [RIVER]), Phase("reports", [RIVER], 3, [WHOLE], 0.1)]
+    card = reader_card(
+        {"held-out reports": {"auroc": 0.5}}, {"crs_qa": 7}, phases, "python -m eval train-reader"
+    )
+    assert "outside, 1 times; reports, 3 times beside 10% of what came first" in card
     assert "| crs_qa | 7 |" in card
     assert "`python -m eval train-reader`" in card
     assert '"auroc": 0.5' in card
