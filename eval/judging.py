@@ -25,7 +25,9 @@ class Outcome:
         relevant: Whether each of them holds evidence.
         holding: Ids of the passages that hold evidence, of all that were returned for any question.
         words: Words that the first passage shows.
-        cited: Whether the answer's citation is evidence; without an answer, the first passage's citation.
+        cited: Whether the answer's first citation is evidence; without an answer, the first passage's is
+            taken.
+        recall: Share of the question's evidence, two places for some, that the answer's citations hold.
         verbatim: Whether every citation is exactly what stands at its offsets.
         whole: Whether every citation begins and ends where a sentence or a line does.
         excerpt: The words cited.
@@ -46,6 +48,7 @@ class Outcome:
     holding: tuple[str, ...]
     words: int
     cited: bool
+    recall: float
     verbatim: bool
     whole: bool
     excerpt: str
@@ -87,6 +90,10 @@ def judge(
     answer = reply["answer"] if reply["answerable"] else None
     chosen = answer["citations"] if answer else [result["citation"] for result in results[:1]]
     cited = [citations[number] for number in chosen]
+    spans = [
+        _cited_span(citation) if citation["document_id"] == question.document_id else (0, 0)
+        for citation in cited
+    ]
     return Outcome(
         id=question.id,
         fingerprint=question.fingerprint,
@@ -101,10 +108,8 @@ def judge(
         relevant=tuple(is_relevant(question, passage) for passage in shown),
         holding=tuple(id_ for id_, passage in pool.items() if is_relevant(question, passage)),
         words=len(results[0]["text"].split()) if results else 0,
-        cited=any(
-            c["document_id"] == question.document_id and holds(_cited_span(c), question.settling)
-            for c in cited
-        ),
+        cited=any(holds(span, question.settling) for span in spans[:1]),
+        recall=sum(holds(span, spans) for span in question.evidence) / max(len(question.evidence), 1),
         verbatim=all(_is_verbatim(citation, texts) for citation in citations),
         whole=all(is_whole(texts.get(c["document_id"], ""), *_cited_span(c)) for c in citations),
         excerpt=" ".join(citation["cited_text"] for citation in cited),

@@ -10,7 +10,7 @@ from eval.asking import Ask
 from eval.judging import Outcome, Passage, judge, passage_of
 from eval.questions import Question
 
-FORMAT = 1
+FORMAT = 2
 
 
 class RunError(ValueError):

@@ -54,6 +54,7 @@ QUESTION_MEASURES = (
     ),
     *(Measure(name, _retrieval(name), "answerable") for name in ("RR@10", "nDCG@10")),
     Measure("Answer@1", lambda o: float(o.cited), "answerable", True),
+    Measure("Citation recall", lambda o: o.recall, "answerable"),
     Measure("Answered right", lambda o: float(o.right), "answerable", True),
     Measure("Refused right", lambda o: float(o.right), "silent", True),
     Measure("Brier", lambda o: (o.confidence - o.answerable) ** 2, "all", better=-1),

@@ -10,7 +10,7 @@ from eval.summary import Group, Summary
 
 _COLUMNS = (
     *("Success@1", "Success@3", "Success@5", "RR@10", "nDCG@10"),
-    *("Answer@1", "Answered right", "Refused right", "Words@1"),
+    *("Answer@1", "Citation recall", "Answered right", "Refused right", "Words@1"),
 )
 _FLIPS = 40
 """Flips written out in full; the JSON and the HTML have them all."""

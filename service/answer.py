@@ -8,7 +8,7 @@ from typing import Any, Literal
 from indexer.bundle import Bundle
 from indexer.lexical import fold
 from service.citations import Citation, cite
-from service.query import Query, Vocabulary, asks_why, make_query, named
+from service.query import Query, Vocabulary, asks_why, make_query, named, parts_of
 from service.reader import Reader, ReadSentence, rank_read
 from service.retriever import CHANNELS, Candidate, Retrieval, Retriever
 
@@ -95,6 +95,8 @@ class Answerer:
     ) -> Answer:
         """Answer a question, or say that the report does not.
 
+        A question that asks for several things is answered from as many places, if all are found.
+
         Args:
             question: What a person typed.
             limit: How many ranked passages to return beside the answer.
@@ -105,6 +107,57 @@ class Answerer:
         Raises:
             UnknownDocumentError: if an id is not in the bundle.
         """
+        parts = parts_of(question)
+        if len(parts) > 1 and (answer := self._of_parts(question, parts, limit, documents, history, mode)):
+            return answer
+        return self._single(question, limit, documents, history, mode)
+
+    def _of_parts(
+        self,
+        question: str,
+        parts: Sequence[str],
+        limit: int,
+        documents: Collection[str] | None,
+        history: Sequence[Mapping[str, str]],
+        mode: Mode,
+    ) -> Answer | None:
+        """The answers to the parts of a question as one; None if one is missing, or all are one sentence.
+
+        Each part follows upon the one before as in a conversation, so that "it" is understood.
+        """
+        turns, answers = list(history), []
+        for part in parts:
+            answer = self._single(part, limit, documents, turns, mode)
+            if answer.text is None:
+                return None
+            answers.append(answer)
+            turns += {"role": "user", "content": part}, {"role": "assistant", "content": answer.text}
+        citations = tuple(dict.fromkeys(citation for answer in answers for citation in answer.citations))
+        if len(citations) == 1:
+            return None
+        best: dict[str, Result] = {}
+        for result in sorted((r for answer in answers for r in answer.results), key=lambda r: -r.score):
+            best.setdefault(result.candidate.passage.passage_id, result)
+        return Answer(
+            make_query(question, history, self._vocabulary, self._names),
+            question,
+            True,
+            min(answer.confidence for answer in answers),
+            None,
+            "\n".join(citation.excerpt for citation in citations),
+            citations,
+            tuple(replace(r, rank=rank) for rank, r in enumerate(list(best.values())[:limit], start=1)),
+        )
+
+    def _single(
+        self,
+        question: str,
+        limit: int,
+        documents: Collection[str] | None,
+        history: Sequence[Mapping[str, str]],
+        mode: Mode,
+    ) -> Answer:
+        """Answer a question that asks for one thing."""
         found = self._found(question, documents, history, mode)
         query, confidence = found.query, found.confidence
         results = self._results(found.retrieval, confidence, limit)

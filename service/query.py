@@ -52,6 +52,13 @@ _WHY = re.compile(
     r"(?:^|[.!?,] )\W*(?:(?:so|and|but|ok|okay|then) )*"
     r"(?:why|how come|what (?:made|led|caused|pushed|prompted|drove|explains|reason)|for what reason)\b"
 )
+_ASKED_AFTER = re.compile(
+    r"(?:,?\s+and|\?(?:\s+and)?)\s+(?=(?:(?:also|since|by|in|at|to|from|for|of|on|with)\s+)?"
+    r"(?:who|whom|whose|what|when|where|which|why|how)\b)",
+    re.I,
+)
+_MOST_PARTS = 3
+"""What asks for more at once is asked as it stands."""
 _ENDING = re.compile(r"(?:er|or|ed|ing|ly|est|ness|able|ment)?s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TYPED = re.compile(r"(?<![\w.&])(?>[^\W\d_]+(?:['’](?![sS]\b)[^\W\d_]+)*)(?![\w&]|\.\w)")
@@ -178,6 +185,15 @@ def asks_why(text: str) -> bool:
     does not answer: a test counts them.
     """
     return _WHY.search(fold(text)) is not None
+
+
+def parts_of(question: str) -> list[str]:
+    """The questions that a question consists of: "Who mediated it, and when did it end?" asks two.
+
+    Each says of itself what it is about, if only by pointing to the one before; otherwise there is one.
+    """
+    parts = [part.strip() for part in _ASKED_AFTER.split(question)]
+    return parts if len(parts) <= _MOST_PARTS and all(map(terms, parts)) else [question]
 
 
 def named(text: str) -> set[str]:

@@ -28,6 +28,7 @@ def outcome(number: int, right: bool = True, *, answerable: bool = True, kind: s
         holding=("p1",) if answerable else (),
         words=9,
         cited=right and answerable,
+        recall=float(right and answerable),
         verbatim=True,
         whole=True,
         excerpt="The coup came in 2020.",

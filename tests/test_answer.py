@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer, UnknownDocumentError
+from service.query import parts_of
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,43 @@ def test_an_answer_is_its_citation(answerer: Answerer) -> None:
     assert answer.text
     assert answer.text == answer.citations[0].excerpt
     assert "$10 million per month" in answer.text
+
+
+TWO = "When did France withdraw its troops, and how much was Wagner paid each month?"
+
+
+def test_a_question_that_asks_two_things_is_answered_from_two_places(answerer: Answerer) -> None:
+    answer = answerer.answer(TWO, limit=3)
+    withdrawn, paid = answer.citations
+    assert "withdrew its 2,400 troops" in withdrawn.excerpt
+    assert "$10 million per month" in paid.excerpt
+    assert answer.text == f"{withdrawn.excerpt}\n{paid.excerpt}"
+    assert {result.citation for result in answer.results} >= {withdrawn, paid}
+    assert [result.rank for result in answer.results] == [1, 2, 3]
+    assert answer.query.text == TWO
+    parts = [answerer.answer(part) for part in parts_of(TWO)]
+    assert answer.confidence == min(part.confidence for part in parts)
+
+
+def test_the_second_thing_asked_may_point_to_the_first(answerer: Answerer) -> None:
+    answer = answerer.answer("When did JNIM attack Bamako, and how many combatants does it have?")
+    _, size = answer.citations
+    assert "several thousand combatants" in size.excerpt
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much was Wagner paid, and who won the World Cup in Qatar?",  # one part is not answered
+        "How much was Wagner paid and how much is that each month?",  # both by the same sentence
+    ],
+)
+def test_a_question_of_parts_that_are_not_two_answers_is_answered_as_it_stands(
+    answerer: Answerer, question: str
+) -> None:
+    answer = answerer.answer(question)
+    assert answer == answerer._single(question, 3, None, (), "accurate")
+    assert len(answer.citations) == 1
 
 
 @pytest.mark.parametrize("question", ["?", "…", "👩🏽\u200d🚀", "\0", "- - -"])

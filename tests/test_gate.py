@@ -215,7 +215,7 @@ def test_a_run_is_told_in_one_table_by_kind() -> None:
     )
     table = run_tables(run, summarize(run.outcomes))
     assert "| fact | 60 | 0.67 [" in table
-    assert "| near (silent) | 40 |  |  |  |  |  |  |  | 0.50 [" in table
+    assert "| near (silent) | 40 |  |  |  |  |  |  |  |  | 0.50 [" in table
     assert "- citations: verbatim 1.000, whole sentences 1.000, holding evidence 0.500 (of" in table
     assert "typed otherwise: typo 0.500 [0.400–0.600]" in table
     assert "| all | 0.500 |" in table

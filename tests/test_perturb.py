@@ -46,7 +46,8 @@ def test_an_answer_is_unchanged_if_it_cites_the_same_words_or_is_silent_again(
     answered: bool, excerpt: str, again: str, share: float
 ) -> None:
     before = Outcome(
-        *("q", "", "fact", "dev", "f", True, "", answered, 0.5, (), (), (), 0, False, True, True), excerpt
+        *("q", "", "fact", "dev", "f", True, "", answered, 0.5, (), (), (), 0, False, 0.0, True, True),
+        excerpt,
     )
     text = again
 

@@ -15,7 +15,7 @@ from eval.collection import read_rows
 from eval.questions import WRITTEN, Question
 from indexer.bundle import Bundle
 from service.french import gloss
-from service.query import SILENCE, Query, Vocabulary, asks_why, make_query, named
+from service.query import SILENCE, Query, Vocabulary, asks_why, make_query, named, parts_of
 
 WORD = re.compile(r"[^\W\d_]+")
 SHORTHAND = service.query._SHORTHAND
@@ -340,6 +340,23 @@ def test_who_asks_why_and_gets_no_answer_has_mostly_taken_something_for_granted(
     kinds = Counter(row["kind"] for row in asked if not row["answerable"] and asks_why(row["question"]))
     assert kinds["falsepremise"] / kinds.total() > 0.8
     assert kinds["falsepremise"] / sum(row["kind"] == "falsepremise" for row in asked) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("Who mediated it, and when did it end?", ["Who mediated it", "when did it end?"]),
+        ("When did it rise and by how much?", ["When did it rise", "by how much?"]),
+        ("Who led the coup? What came next?", ["Who led the coup", "What came next?"]),
+        ("Who led the coup? And when?", ["Who led the coup? And when?"]),  # nothing of its own
+        ("When and where did it end?", ["When and where did it end?"]),
+        ("Who came and went?", ["Who came and went?"]),
+        ("the coup and why", ["the coup and why"]),
+        ("Who won and who lost and who fled and who stayed?", None),
+    ],
+)
+def test_a_question_is_taken_apart_where_it_asks_again(question: str, parts: list[str] | None) -> None:
+    assert parts_of(question) == (parts or [question])
 
 
 @pytest.mark.parametrize(

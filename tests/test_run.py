@@ -104,6 +104,18 @@ def test_a_citation_moved_by_one_is_not_verbatim_and_one_cut_short_is_not_whole(
     assert (cut.verbatim, cut.cited, cut.whole) == (True, True, False)
 
 
+def test_evidence_of_two_places_is_half_cited_by_one_of_them() -> None:
+    both = replace(COUP_QUESTION, evidence=(COUP, GOLD))
+    body = reply(COUP, GOLD)
+    assert judged(body, both).recall == 0.5
+    body["answer"]["citations"] = [0, 1]
+    assert judged(body, both).recall == 1
+    body["answer"]["citations"] = [1, 0]
+    assert judged(body, both).cited
+    assert not judged(body, COUP_QUESTION).cited
+    assert judged(reply(GOLD), SILENT_QUESTION).recall == 0
+
+
 def test_relevance_is_judged_by_every_passage_returned_for_any_question() -> None:
     both = replace(COUP_QUESTION, id="q3", also=(GOLD,))
     replies = {"q3": reply(COUP), "q2": reply(GOLD, answered=False)}
@@ -156,10 +168,10 @@ def test_a_saved_run_is_read_back(tmp_path: Path) -> None:
     [
         ("", "not a run: JSONDecodeError"),
         ("[]", "not a run: TypeError"),
-        ('{"format": 1}', "not a run: KeyError"),
-        ('{"format": 9}', "found format 9, expected 1"),
-        ('{"format": 1, "made": {}, "took_ms": [1], "outcomes": [{"id": "q"}]}', "not a run: TypeError"),
-        ('{"format": 1, "made": {}, "took_ms": [], "outcomes": [{}]}', "not a run: ValueError"),
+        ('{"format": 2}', "not a run: KeyError"),
+        ('{"format": 9}', "found format 9, expected 2"),
+        ('{"format": 2, "made": {}, "took_ms": [1], "outcomes": [{"id": "q"}]}', "not a run: TypeError"),
+        ('{"format": 2, "made": {}, "took_ms": [], "outcomes": [{}]}', "not a run: ValueError"),
     ],
 )
 def test_what_is_not_a_run_is_refused(tmp_path: Path, text: str, found: str) -> None:
