@@ -40,7 +40,7 @@ WRONG = 3
 """Windows that do not answer, for each question."""
 HARD = 8
 """They are drawn from the question's so many most similar ones."""
-ROUNDS = (("round-1", 3, 0.1, False), ("round-2", 1, 0.25, True))
+ROUNDS = (("round-1", 3, 0.1, False), ("round-2", 1, 0.25, True), ("round-3", 1, 0.25, True))
 """Questions written for this, in the order in which they came: the folder, how many times it is gone through
 with all that came before it, beside what share of the outside questions, and whether coarsely."""
 LEVELS = 64
@@ -147,7 +147,8 @@ class ReaderTrainer:
             for phase in phases
         ]
         self._plan = hashlib.sha256(repr((self._seed, counted)).encode()).hexdigest()
-        for number, phase in enumerate(phases):
+        reached = self._load()[0] if self._checkpoint.is_file() else 0
+        for number, phase in enumerate(phases[reached:], start=reached):
             self._phase(number, phase)
 
     def _phase(self, number: int, phase: Phase) -> None:
@@ -196,19 +197,25 @@ class ReaderTrainer:
         partial.replace(self._checkpoint)
 
     def _resume(self, phase: int, optimizer: torch.optim.Optimizer) -> int:
+        """Take up what was learned so far; returns how many steps of a phase that is."""
         if not self._checkpoint.is_file():
             return 0
-        plan, saved, step, network, state = torch.load(self._checkpoint, weights_only=True)
+        saved, step, network, state = self._load()
+        self.network.load_state_dict(network)
+        if saved < phase:
+            return 0
+        optimizer.load_state_dict(state)
+        return step
+
+    def _load(self) -> tuple[int, int, dict[str, Any], dict[str, Any]]:
+        plan, *saved = torch.load(self._checkpoint, weights_only=True)
         if plan != self._plan:
             raise ValueError(
                 f"{self._checkpoint}: found a checkpoint of other lessons or another seed, expected one of "
                 "these; remove it, or name another --checkpoint"
             )
-        self.network.load_state_dict(network)
-        if saved < phase:
-            return 0
-        optimizer.load_state_dict(state)
-        return int(step) if saved == phase else 10**9
+        phase, step, network, state = saved
+        return phase, step, network, state
 
     def _known(self, lessons: Sequence[Lesson]) -> list[dict[str, NDArray[np.int64]]]:
         """For each lesson and question: its sentences `[n, 2]` (passage, sentence), most similar first."""
