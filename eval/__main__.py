@@ -134,7 +134,9 @@ def parser() -> argparse.ArgumentParser:
     speed.add_argument(
         "--collections", type=Path, metavar="DIR", help="texts for the build and encoding rows"
     )
-    speed.add_argument("--texts", type=int, default=100, help="how many of them (%(default)s)")
+    speed.add_argument(
+        "--passages", type=int, default=100, help="of them that are built, at least (%(default)s)"
+    )
     speed.add_argument("--work", type=Path, default=Path("build/speed"), help="(%(default)s)")
     speed.add_argument("--lock", type=Path, default=Path("lock/bench.txt"), help="(%(default)s)")
     speed.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, plots beside it")

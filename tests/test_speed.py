@@ -1,9 +1,10 @@
 import gzip
+import hashlib
 import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.speed import scale
 from eval.speed.asked import ask
 from eval.speed.fleet import ACCURATE, CONTROL, NAIVE, OURS, FleetError, System, ours, resident, running
 from eval.speed.installed import size
@@ -20,10 +22,11 @@ from eval.speed.peers import Naive
 from eval.speed.rows import BEST_PEER, Bar, Row, order
 from eval.speed.run import Result
 from eval.speed.scale import IndexAlone, Size, growth_plot, measure_index, scale_page
-from eval.speed.texts import read_questions, read_texts, write_corpus
+from eval.speed.texts import first_words, read_questions, read_texts, write_corpus
 from indexer.bundle import Bundle
 from indexer.embedding import BASE_ENCODER, find_encoder
 from indexer.reports import read_corpus
+from indexer.store import EmbeddingStore
 
 # --- rows ---
 
@@ -227,6 +230,12 @@ def test_every_long_text_of_a_folder_is_read_once(tmp_path: Path) -> None:
     assert [report.id for report in read_corpus(tmp_path / "corpus")] == ["T000000", "T000001"]
 
 
+@pytest.mark.parametrize(("words", "count"), [(1, 1), (3, 1), (4, 2), (99, 3)])
+def test_texts_are_taken_until_there_are_enough_words(words: int, count: int) -> None:
+    texts = ["one two three", "four", "five six"]
+    assert list(first_words(texts, words)) == texts[:count]
+
+
 def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"found no row with a text .* in any \*\.jsonl"):
         list(read_texts(tmp_path))
@@ -243,6 +252,40 @@ def test_a_small_bundle_finds_all_that_exact_search_finds(bundle_path: Path) -> 
     assert 0 < asked["p50"] <= asked["p95"]
 
 
+def test_a_size_is_measured_once_and_none_encodes_what_a_smaller_one_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"The river Bani rose by {number} metres. " * 15 for number in range(16)]
+    rows = [{"text": text, "question": f"How far is {number}?"} for number, text in enumerate(texts)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    said: list[str] = []
+    runs: list[list[str]] = []
+
+    def stands_in(*arguments: str, show: bool = False) -> str:
+        runs.append([*arguments])
+        if arguments[1] == "eval.speed.asked":
+            return json.dumps({"p50": 4.0})
+        where = {name: Path(value) for name, value in pairwise(arguments) if name.startswith("--")}
+        with EmbeddingStore(where["--store"]) as store:
+            for report in read_corpus(where["--corpus"]):
+                key = hashlib.sha256(report.source).digest()
+                if key not in store:
+                    store.add(key, b"vector")
+        where["--bundle"].mkdir()
+        counts, indexes = {"passages": 1, "sentences": 2}, {"sentences": {"kind": "flat"}}
+        manifest = {"files": {}, "counts": counts, "indexes": indexes}
+        (where["--bundle"] / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+        return ""
+
+    monkeypatch.setattr(scale, "_run", stands_in)
+    work = tmp_path / "work"
+    first = list(scale.measure_sizes(tmp_path, 10_000, work, said.append))
+    assert [size.encoded for size in first] == [1, 3, 12]
+    assert len(runs) == 6
+    assert list(scale.measure_sizes(tmp_path, 10_000, work, said.append)) == first
+    assert len(runs) == 6
+
+
 def test_an_index_alone_is_as_large_as_asked_for(bundle: Bundle) -> None:
     alone = measure_index(bundle, 1_234, lambda line: None)
     assert alone.vectors == 1_234
@@ -251,15 +294,21 @@ def test_an_index_alone_is_as_large_as_asked_for(bundle: Bundle) -> None:
 
 
 def test_growth_is_tabulated_and_plotted(tmp_path: Path) -> None:
-    asked = {"open": 0.1, "p50": 4.0, "p95": 8.0, "own": 100.0, "mapped": 50.0, "recall": 0.9975}
+    asked = {"open": 0.1, "p50": 4.0, "p95": 8.0, "accurate": 20.0, "own": 100.0, "mapped": 50.0}
     sizes = [
-        Size(1_000, 4_000, 20.0, 40.0, "flat", asked),
-        Size(16_000, 64_000, 320.0, 640.0, "ivf-sq8", asked | {"p50": 5.0}),
+        Size("small", 1_000, 4_000, 900, 20.0, 40.0, "flat", asked | {"recall": 1.0}),
+        Size(
+            "large", 16_000, 64_000, 16_000, 320.0, 640.0, "ivf-sq8", asked | {"p50": 5.0, "recall": 0.9875}
+        ),
     ]
     alone = IndexAlone(1_000_000, 60.0, 392.0, 1.5, {"kind": "ivf-sq8", "probed": 16})
     page = scale_page(sizes, [alone], "made by hand", tmp_path)
-    assert "| 16,000 | 64,000 | ivf-sq8 | 320 | 50 | 640 | 0.1 | 5.0 | 8.0 | 100 | 50 | 0.9975 |" in page
-    assert "p50 times 1.25" in page
+    assert (
+        "| 16,000 | 64,000 | ivf-sq8 | 16,000 | 320 | 50 | 640 | 0.1 | 5.0 | 8.0 | 20.0 | 100 | 50 | 0.9875 |"
+        in page
+    )
+    assert "| p50 in `fast`, 16,000 passages over 1,000 | 1.25 | at most 1.3 | yes |" in page
+    assert "| recall@5 of exact search, 16,000 passages | 0.9875 | at least 0.99 | no |" in page
     assert "| 1,000,000 | ivf-sq8 | 60 | 392 | 1.50 | probed 16 |" in page
     ElementTree.fromstring((tmp_path / "scale.svg").read_text("utf-8"))
     assert growth_plot(sizes[:1])  # one size is a point

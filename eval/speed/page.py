@@ -21,7 +21,7 @@ _STYLE = (
 
 
 def speed_page(result: Result, made: str, plots: Path) -> str:
-    """The page of a run, its plots written beside it as `speed-N.svg`."""
+    """The page of a run; plots of the rows with a bar are written beside it as `speed-N.svg`."""
     rows = result.rows
     void = [row.name for row in rows if row.void]
     verdict = f"The controls of all rows are within ±{TOLERANCE:.0%}."
@@ -36,7 +36,7 @@ def speed_page(result: Result, made: str, plots: Path) -> str:
         "## All that was measured",
         *[_table(row) for row in rows],
     ]
-    for number, row in enumerate(row for row in rows if row.others):
+    for number, row in enumerate(row for row in rows if row.bars and row.others):
         path = plots / f"speed-{number}.svg"
         path.write_text(ratio_plot(row), "utf-8")
         parts.append(f"![{row.name}]({path.name})")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from eval.questions import QUESTIONS, load_questions
-from eval.speed.encoding import encoding_row
+from eval.speed.encoding import MANY, encoding_row
 from eval.speed.fleet import (
     ACCURATE,
     CONTROL,
@@ -33,7 +33,7 @@ from eval.speed.fleet import (
 from eval.speed.load import Load, LoadError, distinct, drive, request
 from eval.speed.parts import SpeedError
 from eval.speed.rows import BEST_PEER, Bar, Row, order
-from eval.speed.texts import read_texts, write_corpus
+from eval.speed.texts import WORDS, first_words, read_texts, write_corpus
 from indexer.bundle import Bundle, open_bundle
 from indexer.embedding import BASE_ENCODER, find_encoder
 
@@ -41,7 +41,7 @@ CLIENTS = (8, 32)
 _WARM_UP = 30
 _REPEATED = 20
 _FEW = 3
-"""Rounds at most of what takes long and varies little: starting and building."""
+"""Rounds at most of what takes long and varies little: starting, building, encoding."""
 _STRIDE = 1_000_000
 """Questions are numbered; each block begins this far past the last, so that none is ever asked twice."""
 
@@ -60,7 +60,7 @@ class Plan:
     lock: Path
     corpus: Path
     collections: Path | None
-    texts: int
+    passages: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def run_speed(plan: Plan, say: Callable[[str], None]) -> Result:
     if "encoding" in plan.parts:
         texts = _texts(plan, field)
         say(f"encoding {len(texts)} passages")
-        rows.append(encoding_row(texts, plan.rounds, say))
+        rows.append(encoding_row(texts, min(plan.rounds, _FEW), say))
     return Result(tuple(rows), generator, field.passages)
 
 
@@ -231,7 +231,7 @@ def _build(field: _Field) -> Row:
     plan = field.plan
     if plan.collections:
         corpus = plan.work / f"corpus-{time.time_ns():x}"
-        write_corpus(islice(read_texts(plan.collections), plan.texts), corpus)
+        write_corpus(first_words(read_texts(plan.collections), plan.passages * WORDS), corpus)
     else:
         corpus = plan.corpus
     names = [name for name in field.served if name != ACCURATE]  # a bundle has no mode
@@ -260,9 +260,9 @@ def _texts(plan: Plan, field: _Field) -> list[str]:
     found: list[str] = []
     for text in read_texts(plan.collections):
         found += [part for part in text.split("\n\n") if 10 <= len(part.split()) <= 160]
-        if len(found) >= plan.texts:
+        if len(found) >= MANY:
             break
-    return found[: plan.texts]
+    return found[:MANY]
 
 
 def _questions(bundle: Bundle) -> list[str]:
