@@ -8,7 +8,7 @@ from typing import Any
 
 _FEWEST_WORDS = 50
 """Shorter rows are queries or titles."""
-WORDS = 75
+WORDS = 64
 """Words of a passage, roughly; how many passages there really are is read off the bundle."""
 
 
