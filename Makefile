@@ -53,7 +53,7 @@ soak: bundle ## 200,000 questions from 64 clients, then ten times what it can an
 	@$(RUN) eval soak --markdown eval/results/soak.md $(ARGS)
 	@$(RUN) eval overload --markdown eval/results/overload.md
 
-bench: bundle ## measure speed beside what people would pick instead (half an hour; installs 500 MB beside)
+bench: bundle ## measure speed beside what people would pick instead (20 minutes; installs 500 MB beside)
 	@$(RUN) eval speed --markdown eval/results/speed.md $(ARGS)
 
 test: lint ## lint, types, then every test

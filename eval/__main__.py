@@ -122,11 +122,11 @@ def parser() -> argparse.ArgumentParser:
     speed = commands.add_parser("speed", help="measure speed beside what people would pick instead")
     speed.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=_LISTED)
     speed.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="(all)")
-    speed.add_argument("--rounds", type=int, default=10, help="blocks of each system (%(default)s)")
+    speed.add_argument("--rounds", type=int, default=8, help="blocks of each system (%(default)s)")
     speed.add_argument(
         "--asked", type=int, default=60, help="questions in a block of one client (%(default)s)"
     )
-    speed.add_argument("--seconds", type=float, default=8.0, help="of a block of several (%(default)s)")
+    speed.add_argument("--seconds", type=float, default=3.0, help="of a block of several (%(default)s)")
     speed.add_argument(
         "--port", type=int, default=8330, help="the first of one for each system (%(default)s)"
     )
@@ -134,7 +134,9 @@ def parser() -> argparse.ArgumentParser:
     speed.add_argument(
         "--collections", type=Path, metavar="DIR", help="texts for the build and encoding rows"
     )
-    speed.add_argument("--texts", type=int, default=100, help="how many of them (%(default)s)")
+    speed.add_argument(
+        "--passages", type=int, default=100, help="of them that are built, at least (%(default)s)"
+    )
     speed.add_argument("--work", type=Path, default=Path("build/speed"), help="(%(default)s)")
     speed.add_argument("--lock", type=Path, default=Path("lock/bench.txt"), help="(%(default)s)")
     speed.add_argument("--markdown", type=Path, metavar="FILE", help="write the page there, plots beside it")

@@ -318,7 +318,7 @@ def speed(options: Options) -> int:
         lock=options.lock,
         corpus=options.corpus,
         collections=options.collections,
-        texts=options.texts,
+        passages=options.passages,
     )
     result = run_speed(plan, _say)
     made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
@@ -332,11 +332,11 @@ def speed(options: Options) -> int:
 
 def scale(options: Options) -> int:
     """Measure how building, answering and memory grow with the corpus."""
-    from eval.speed.scale import largest_bundle, measure_index, measure_sizes, scale_page
+    from eval.speed.scale import measure_index, measure_sizes, scale_page
 
     sizes = list(measure_sizes(options.collections, options.passages, options.work, _say))
-    counts = options.vectors
-    alone = [measure_index(largest_bundle(options.work), count, _say) for count in counts]
+    largest = open_bundle(Path(sizes[-1].bundle))
+    alone = [measure_index(largest, count, _say) for count in options.vectors]
     made = f"`{options.made_by}`, with the commit that carries this file; {_now()}; {machine()}"
     path = options.markdown or options.work / "scale.md"
     page = scale_page(sizes, alone, made, path.parent)

@@ -43,10 +43,10 @@ def test_of_many_nearly_all_true_neighbours_are_found_and_the_manifest_says_how_
     index, about = build_index(vectors, queries)
     assert (about["kind"], about["lists"], about["queries"]) == ("ivf-sq8", 100, 200)
     assert index.nprobe == about["probed"] < about["lists"]
-    true = np.argsort(-(queries @ vectors.T), axis=1)[:, :5]
+    true = np.argsort(-(queries @ vectors.T), axis=1)[:, :50]
     found = index.search(queries, indexer.nearest.DEPTH)[1]
     recall = np.mean([np.isin(rows, near).mean() for rows, near in zip(true, found, strict=True)])
-    assert about["recall@5_in_100"] >= 0.995
+    assert about["recall@50_in_100"] >= 0.99
     assert recall >= 0.98
 
 

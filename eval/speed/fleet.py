@@ -18,8 +18,11 @@ from pathlib import Path
 from eval.speed.load import LoadError, drive, request
 from eval.speed.parts import SpeedError
 
-OURS, CONTROL = "report-qa", "report-qa again"
-"""This service, and the same once more: what lies between the two is noise."""
+OURS, CONTROL, ACCURATE = "report-qa", "report-qa again", "report-qa, accurate"
+"""This service, and the same once more: what lies between the two is noise. The third reads, too."""
+MODES = {OURS: "fast", CONTROL: "fast", ACCURATE: "accurate"}
+"""What is this service, and the mode that it is asked in."""
+NAIVE = "naive"
 _PATIENCE = 120
 _AS_INSTALLED = re.compile(r"(OMP|MKL|OPENBLAS|ONNX|TORCH|REPORT_QA|PYTHON)_?")
 """Variables that would set a service up as nobody's installation does; each runs with its own defaults."""
@@ -48,6 +51,10 @@ class System:
     packages: tuple[str, ...]
     log: Path
 
+    def request(self, question: str) -> bytes:
+        """The bytes that ask it a question, in its mode if it has any."""
+        return request(question, mode=MODES.get(self.name))
+
 
 def environment(lock: Path, folder: Path) -> Path:
     """Make the environment that the peers run in, unless it is there; return its Python.
@@ -75,7 +82,7 @@ def environment(lock: Path, folder: Path) -> Path:
 
 def ours(name: str, encoder: str, corpus: Path, folder: Path) -> System:
     """This service over a corpus."""
-    python, bundle = sys.executable, folder / name.replace(" ", "-") / "bundle"
+    python, bundle = sys.executable, folder / re.sub(r"\W+", "-", name) / "bundle"
     build = (python, "-m", "indexer", "build", "--force", "--encoder", encoder)
     return System(
         name,
@@ -155,7 +162,7 @@ def installed(system: System, python: Path, model: Path) -> float:
     """Size in MB of a system on disk: its packages and all that they need, its encoder, and its store."""
     command = (str(python), "-m", "eval.speed.installed", *system.packages)
     packages = int(_run(command, f"measuring {system.name}"))
-    bundled = system.name in {OURS, CONTROL}  # its store carries the encoder
+    bundled = system.name in MODES  # its store carries the encoder
     weights = 0 if bundled else sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
     # The link to a bundle and what it points to are one: links are not followed.
     store = sum(file.lstat().st_size for file in system.store.rglob("*") if not file.is_dir())
@@ -173,7 +180,7 @@ def _first_answer(system: System, process: subprocess.Popen[bytes], port: int, q
         if process.poll() is not None:
             break
         try:
-            if drive(port, iter([request(question)])).milliseconds:
+            if drive(port, iter([system.request(question)])).milliseconds:
                 return time.perf_counter()
         except (OSError, LoadError):
             time.sleep(0.01)

@@ -43,6 +43,11 @@ class Load:
         return float(np.percentile(self.milliseconds, share))
 
     @property
+    def share_refused(self) -> float:
+        """Refusals among all that was asked."""
+        return self.refused / (self.refused + len(self.milliseconds))
+
+    @property
     def rate(self) -> float:
         """Accepted requests per second."""
         return len(self.milliseconds) / self.seconds
@@ -55,9 +60,9 @@ def distinct(questions: Sequence[str], first: int = 0) -> Iterator[str]:
         yield f"{questions[place]} (note {turn})" if turn else questions[place]
 
 
-def request(question: str, limit: int = 3) -> bytes:
+def request(question: str, limit: int = 3, mode: str | None = None) -> bytes:
     """The bytes that ask a question."""
-    body = json.dumps({"query": question, "limit": limit}).encode()
+    body = json.dumps({"query": question, "limit": limit} | ({"mode": mode} if mode else {})).encode()
     head = (
         "POST /v1/answer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

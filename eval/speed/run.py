@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from eval.questions import QUESTIONS, load_questions
-from eval.speed.encoding import encoding_row
+from eval.speed.encoding import MANY, encoding_row
 from eval.speed.fleet import (
+    ACCURATE,
     CONTROL,
+    MODES,
     OURS,
     System,
     built,
@@ -30,14 +32,16 @@ from eval.speed.fleet import (
 )
 from eval.speed.load import Load, LoadError, distinct, drive, request
 from eval.speed.parts import SpeedError
-from eval.speed.rows import Row, order
-from eval.speed.texts import read_texts, write_corpus
+from eval.speed.rows import BEST_PEER, Bar, Row, order
+from eval.speed.texts import WORDS, first_words, read_texts, write_corpus
 from indexer.bundle import Bundle, open_bundle
 from indexer.embedding import BASE_ENCODER, find_encoder
 
 CLIENTS = (8, 32)
 _WARM_UP = 30
 _REPEATED = 20
+_FEW = 3
+"""Rounds at most of what takes long and varies little: starting, building, encoding."""
 _STRIDE = 1_000_000
 """Questions are numbered; each block begins this far past the last, so that none is ever asked twice."""
 
@@ -56,7 +60,7 @@ class Plan:
     lock: Path
     corpus: Path
     collections: Path | None
-    texts: int
+    passages: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class _Field:
 
     def _built(self, name: str, corpus: Path) -> dict[str, System]:
         folder = self.plan.work / f"{name}-{time.time_ns():x}"
-        mine = {key: ours(key, BASE_ENCODER, corpus, folder) for key in (OURS, CONTROL)}
+        mine = {key: ours(key, BASE_ENCODER, corpus, folder) for key in MODES}
         folder.mkdir()
         for system in mine.values():
             self.say(f"building {system.name}")
@@ -99,16 +103,16 @@ class _Field:
             built(system)
         return mine | theirs
 
-    def rounds(self, names: Sequence[str]) -> Iterator[tuple[str, int]]:
+    def rounds(self, names: Sequence[str], most: int | None = None) -> Iterator[tuple[str, int]]:
         """Systems in the order of their turns, each with the number of the first question of its block."""
-        for turn in range(self.plan.rounds):
+        for turn in range(min(self.plan.rounds, most or self.plan.rounds)):
             self._blocks += 1
             for name in order(names, turn):
                 yield name, self._blocks * _STRIDE
 
-    def fresh(self, first: int) -> Iterator[bytes]:
-        """Requests of which none is like another, in this block or any other."""
-        return map(request, distinct(self.questions, first))
+    def fresh(self, name: str, first: int) -> Iterator[bytes]:
+        """Requests to a system, of which none is like another, in this block or any other."""
+        return map(self.served[name].request, distinct(self.questions, first))
 
 
 def run_speed(plan: Plan, say: Callable[[str], None]) -> Result:
@@ -126,7 +130,7 @@ def run_speed(plan: Plan, say: Callable[[str], None]) -> Result:
                 port = plan.port + number
                 groups[name], _ = stack.enter_context(running(system, port, field.questions[0]))
                 ports[name] = port
-                drive(port, islice(field.fresh(0), _WARM_UP))
+                drive(port, islice(field.fresh(name, 0), _WARM_UP))
             rows += _served(field, ports, groups)
     if "cold" in plan.parts:
         rows.append(_cold(field))
@@ -137,7 +141,7 @@ def run_speed(plan: Plan, say: Callable[[str], None]) -> Result:
     if "encoding" in plan.parts:
         texts = _texts(plan, field)
         say(f"encoding {len(texts)} passages")
-        rows.append(encoding_row(texts, plan.rounds, say))
+        rows.append(encoding_row(texts, min(plan.rounds, _FEW), say))
     return Result(tuple(rows), generator, field.passages)
 
 
@@ -148,29 +152,39 @@ def _served(field: _Field, ports: dict[str, int], groups: dict[str, int]) -> lis
         found: dict[str, list[Load]] = {name: [] for name in ports}
         for name, first in field.rounds(list(ports)):
             try:
-                found[name].append(ask(name, first))
+                load = ask(name, first)
             except LoadError as error:
                 raise SpeedError(f"{name}: {what}: {error}") from None
+            if not load.milliseconds:
+                raise SpeedError(f"{name}: {what}: found {load.refused} refusals, expected an answer")
+            found[name].append(load)
         field.say(f"{what}: {', '.join(f'{k} {v[-1].percentile(50):.1f} ms' for k, v in found.items())}")
         return found
 
     def measured(found: dict[str, list[Load]], share: float) -> dict[str, list[float]]:
         return {name: [load.percentile(share) for load in loads] for name, loads in found.items()}
 
+    def refused(found: dict[str, list[Load]]) -> dict[str, float]:
+        shares = {
+            name: float(np.mean([load.share_refused for load in loads])) for name, loads in found.items()
+        }
+        return {name: share for name, share in shares.items() if share}
+
     def for_seconds(clients: int) -> Callable[[str, int], Load]:
-        return lambda name, first: drive(ports[name], field.fresh(first), clients, plan.seconds)
+        return lambda name, first: drive(ports[name], field.fresh(name, first), clients, plan.seconds)
 
     if "latency" in plan.parts:
         found = blocks(
             "1 client",
-            lambda name, first: drive(ports[name], islice(field.fresh(first), plan.asked)),
+            lambda name, first: drive(ports[name], islice(field.fresh(name, first), plan.asked)),
         )
-        bars = {"naive": 8.0, "best peer": 6.0}
+        bars = (Bar(8.0), Bar(6.0, BEST_PEER), Bar(1.0, of=ACCURATE), Bar(1.0, BEST_PEER, ACCURATE))
         rows.append(Row("p50, 1 client", "ms", "lower", measured(found, 50), bars))
         rows.append(Row("p95, 1 client", "ms", "lower", measured(found, 95)))
     if "repeats" in plan.parts:
-        again = [request(question) for question in field.questions[:_REPEATED]]
-        found = blocks("repeats", lambda name, _: drive(ports[name], islice(cycle(again), plan.asked)))
+        few = field.questions[:_REPEATED]
+        again = {name: [system.request(text) for text in few] for name, system in field.served.items()}
+        found = blocks("repeats", lambda name, _: drive(ports[name], islice(cycle(again[name]), plan.asked)))
         rows.append(
             Row(f"p50, {_REPEATED} questions asked again and again", "ms", "lower", measured(found, 50))
         )
@@ -178,25 +192,28 @@ def _served(field: _Field, ports: dict[str, int], groups: dict[str, int]) -> lis
         for clients, bar in zip(CLIENTS, (6.0, 8.0), strict=True):
             found = blocks(f"{clients} clients", for_seconds(clients))
             rates = {name: [load.rate for load in loads] for name, loads in found.items()}
-            rows.append(Row(f"answers, {clients} clients", "1/s", "higher", rates, {"naive": bar}))
-            rows.append(Row(f"p99, {clients} clients", "ms", "lower", measured(found, 99)))
+            away = refused(found)
+            rows.append(Row(f"answers, {clients} clients", "1/s", "higher", rates, (Bar(bar),), away))
+            rows.append(
+                Row(f"p99 of accepted, {clients} clients", "ms", "lower", measured(found, 99), (), away)
+            )
     if "neighbour" in plan.parts:
         with busy_neighbour():
             found = blocks("busy neighbour", for_seconds(CLIENTS[0]))
         name = f"p99 of accepted, {CLIENTS[0]} clients and a busy neighbour"
-        rows.append(Row(name, "ms", "lower", measured(found, 99), {"naive": 5.0}))
+        rows.append(Row(name, "ms", "lower", measured(found, 99), (Bar(5.0),), refused(found)))
     if "memory" in plan.parts:
         sizes = {name: [resident(group)] for name, group in groups.items()}
-        rows.append(Row("resident memory", "MB", "lower", sizes, {"naive": 5.0}))
+        rows.append(Row("resident memory", "MB", "lower", sizes, (Bar(5.0),)))
     return rows
 
 
 def _cold(field: _Field) -> Row:
     seconds: dict[str, list[float]] = {name: [] for name in field.served}
-    for name, _ in field.rounds(list(field.served)):
+    for name, _ in field.rounds(list(field.served), _FEW):
         with running(field.served[name], field.plan.port, field.questions[0]) as (_, took):
             seconds[name].append(took)
-    return Row("start to first answer", "s", "lower", seconds, {"naive": 10.0})
+    return Row("start to first answer", "s", "lower", seconds, (Bar(10.0),))
 
 
 def _install(field: _Field) -> Row:
@@ -204,7 +221,7 @@ def _install(field: _Field) -> Row:
     sizes = {
         name: [installed(system, field.python, field.model)]
         for name, system in field.served.items()
-        if name != CONTROL
+        if name not in {CONTROL, ACCURATE}  # the same files
     }
     return Row("installed, with encoder and store", "MB", "lower", sizes)
 
@@ -214,18 +231,19 @@ def _build(field: _Field) -> Row:
     plan = field.plan
     if plan.collections:
         corpus = plan.work / f"corpus-{time.time_ns():x}"
-        write_corpus(islice(read_texts(plan.collections), plan.texts), corpus)
+        write_corpus(first_words(read_texts(plan.collections), plan.passages * WORDS), corpus)
     else:
         corpus = plan.corpus
-    rates: dict[str, list[float]] = {name: [] for name in field.served}
+    names = [name for name in field.served if name != ACCURATE]  # a bundle has no mode
+    rates: dict[str, list[float]] = {name: [] for name in names}
     first = ours(OURS, BASE_ENCODER, corpus, plan.work / f"measured-{time.time_ns():x}")
     built(first)
     bundle = open_bundle(first.store / "bundle")
     texts = [bundle.text(passage) for passage in bundle.passages]
-    for name, _ in field.rounds(list(field.served)):
+    for name, _ in field.rounds(names, _FEW):
         folder = plan.work / f"build-{time.time_ns():x}"
         write_passages(folder / "passages.json", texts)
-        if name in {OURS, CONTROL}:
+        if name in MODES:
             system = ours(name, BASE_ENCODER, corpus, folder)
         else:
             system = peer(name, field.python, field.model, folder / "passages.json", folder)
@@ -242,9 +260,9 @@ def _texts(plan: Plan, field: _Field) -> list[str]:
     found: list[str] = []
     for text in read_texts(plan.collections):
         found += [part for part in text.split("\n\n") if 10 <= len(part.split()) <= 160]
-        if len(found) >= plan.texts:
+        if len(found) >= MANY:
             break
-    return found[: plan.texts]
+    return found[:MANY]
 
 
 def _questions(bundle: Bundle) -> list[str]:

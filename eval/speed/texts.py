@@ -8,6 +8,8 @@ from typing import Any
 
 _FEWEST_WORDS = 50
 """Shorter rows are queries or titles."""
+WORDS = 64
+"""Words of a passage, roughly; how many passages there really are is read off the bundle."""
 
 
 def read_texts(folder: Path) -> Iterator[str]:
@@ -24,6 +26,15 @@ def read_texts(folder: Path) -> Iterator[str]:
             yield text
     if not seen:
         raise ValueError(f"{folder}: found no row with a text of {_FEWEST_WORDS} words in any *.jsonl[.gz]")
+
+
+def first_words(texts: Iterable[str], words: int) -> Iterator[str]:
+    """Texts until there are so many words."""
+    for text in texts:
+        yield text
+        words -= len(text.split())
+        if words <= 0:
+            return
 
 
 def read_questions(folder: Path, count: int) -> list[str]:
