@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -17,6 +18,9 @@ from indexer.__main__ import DEFAULT_BUNDLE
 
 SILENT = 3
 """Exit status of `ask` when the report does not say."""
+_TURN = 0.0005
+"""Seconds that a lane may go on in Python while the event loop waits for its turn. Python's own is ten times
+that, and the loop needs several turns for a reply. On one core a question took no more CPU time for it."""
 
 
 class UsageError(ValueError):
@@ -162,6 +166,9 @@ def _serve(options: argparse.Namespace) -> int:
             log_questions=settings.log_questions,
             follow=path,
         )
+        sys.setswitchinterval(_TURN)
+        gc.collect()
+        gc.freeze()  # looking through a whole bundle for garbage, now and then, would stop everybody
         host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{host}:{listening.getsockname()[1]}"
         print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)

@@ -34,6 +34,12 @@ class GoneError(Exception):
     """Whoever asked has hung up before a lane was free; nothing was computed."""
 
 
+def full(seconds: int) -> ProblemError:
+    """What a question is refused with, to come again in some seconds."""
+    detail = f"too many questions at once; ask again in {seconds} s"
+    return ProblemError(503, detail, headers={"Retry-After": str(seconds)})
+
+
 class Lanes:
     """Threads that answer questions, and those that wait for one."""
 
@@ -42,6 +48,7 @@ class Lanes:
         self._lanes = lanes
         self._limit = limit
         self._metrics = metrics
+        self._overload = metrics.refusals.labels("overload")
         self._lock = threading.Lock()  # for what the lanes count, too; held for additions only
         self.in_hand = 0
         """Questions on a lane or waiting for one."""
@@ -63,21 +70,22 @@ class Lanes:
         """What an operator should know, in a line; None if there is nothing."""
         return "questions are refused: too many at once" if self.delay() > self._limit else None
 
+    def refusal(self) -> int | None:
+        """None if there is room; else a question is refused, and may come again in so many seconds."""
+        delay = self.delay()
+        if delay <= self._limit:
+            return None
+        self._overload.inc()
+        return max(math.ceil(delay), 1)
+
     def check(self) -> None:
         """Pass if there is room.
 
         Raises:
             ProblemError: 503 with `Retry-After`, if a question would wait longer than the limit.
         """
-        delay = self.delay()
-        if delay > self._limit:
-            self._metrics.refusals.labels("overload").inc()
-            seconds = max(math.ceil(delay), 1)
-            raise ProblemError(
-                503,
-                f"too many questions at once; ask again in {seconds} s",
-                headers={"Retry-After": str(seconds)},
-            )
+        if (seconds := self.refusal()) is not None:
+            raise full(seconds)
 
     async def run(self, call: Callable[..., _T], *arguments: Any, left: Left | None = None) -> _T:
         """Run a call on a lane.
