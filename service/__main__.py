@@ -147,9 +147,11 @@ def _serve(options: argparse.Namespace) -> int:
     from service.log import logging_to
     from service.rates import Rates
     from service.settings import Settings
+    from service.traces import provider_from_environment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
+    traces = provider_from_environment()
     feedback = FeedbackLog(settings.feedback) if settings.feedback else None
     path = options.bundle or settings.bundle
     with _listen(options.host, options.port) as listening:
@@ -165,6 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
             origin_rates=Rates(settings.origin_rate) if settings.origin_rate else None,
             log_questions=settings.log_questions,
             follow=path,
+            traces=traces,
         )
         sys.setswitchinterval(_TURN)
         gc.collect()

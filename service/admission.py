@@ -13,8 +13,7 @@ from service.lanes import Lanes
 from service.metrics import Metrics
 from service.origins import ANY
 from service.rates import Rates, network
-
-_QUESTIONS = frozenset({"/v1/answer", "/v1/search", "/v1/search/batch"})
+from service.traces import QUESTIONS
 
 
 class Admission:
@@ -46,7 +45,7 @@ class Admission:
         self._origins = frozenset(origins)
         self._rates = rates
         self._origin_rates = origin_rates
-        self._shed = {path.encode(): metrics.requests.labels(path, "503") for path in _QUESTIONS}
+        self._shed = {path.encode(): metrics.requests.labels(path, "503") for path in QUESTIONS}
 
     def admit(self, scope: Scope, headers: Headers) -> None:
         """Let a request in, or not. Whose it is stands in the scope's state afterwards.
@@ -74,7 +73,7 @@ class Admission:
         client = f"key {key}" if key else network(scope["client"][0] if scope.get("client") else "")
         scope["state"] |= {"key": key, "payers": (client, None if key else origin)}
         self.charge(scope, 1)
-        if path in _QUESTIONS:
+        if path in QUESTIONS:
             self._lanes.check()
 
     def shed(self, path: bytes, state: dict[str, Any]) -> int | None:

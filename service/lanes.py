@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from opentelemetry.trace import Span, TracerProvider, get_current_span
+
 from service.errors import ProblemError
 from service.metrics import Metrics
+from service.traces import tell_stages
 
 _T = TypeVar("_T")
 Left = Callable[[], Awaitable[object]]
@@ -43,11 +46,14 @@ def full(seconds: int) -> ProblemError:
 class Lanes:
     """Threads that answer questions, and those that wait for one."""
 
-    def __init__(self, lanes: int, limit: float, metrics: Metrics) -> None:
+    def __init__(
+        self, lanes: int, limit: float, metrics: Metrics, traces: TracerProvider | None = None
+    ) -> None:
         self._executor = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
         self._lanes = lanes
         self._limit = limit
         self._metrics = metrics
+        self._traces = traces
         self._overload = metrics.refusals.labels("overload")
         self._lock = threading.Lock()  # for what the lanes count, too; held for additions only
         self.in_hand = 0
@@ -106,7 +112,7 @@ class Lanes:
                 self._moved = time.monotonic()
             self.in_hand += 1
         asked = time.perf_counter()
-        job = self._executor.submit(self._work, asked, call, arguments)
+        job = self._executor.submit(self._work, asked, get_current_span(), call, arguments)
         try:
             if waits and left:
                 await self._unless_gone(job, left)
@@ -133,7 +139,7 @@ class Lanes:
                 self.in_hand -= 1
         return withdrawn
 
-    def _work(self, asked: float, call: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
+    def _work(self, asked: float, span: Span, call: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
         begun = time.perf_counter()
         self._moved = time.monotonic()
         try:
@@ -146,3 +152,4 @@ class Lanes:
                 self._moved = time.monotonic()
             self._metrics.stages.labels("queue").observe(begun - asked)
             self._metrics.stages.labels("answer").observe(took)
+            tell_stages(self._traces, span, queue=(asked, begun), answer=(begun, begun + took))
