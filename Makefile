@@ -31,7 +31,7 @@ digest = $(shell { pwd; cat $(1); } | { sha256sum 2>/dev/null || shasum -a 256; 
 LOCKS   := pyproject.toml lock/torch-cpu.txt lock/torch.txt lock/cuda.txt \
            lock/serve.txt lock/build.txt
 SERVING := .venv/.serving-$(call digest,$(LOCKS))
-TESTING := .venv/.testing-$(call digest,$(LOCKS) lock/test.txt)
+TESTING := .venv/.testing-$(call digest,$(LOCKS) lock/traces.txt lock/test.txt)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -85,7 +85,7 @@ sbom: ## list what serving installs, with hashes, in build/sbom.json (CycloneDX)
 
 audit: ## look up all that is locked among known vulnerabilities (asks PyPI)
 	@$(call WITH_TOOL,pip-audit==2.10.1,pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  $(patsubst %,-r lock/%.txt,serve build test torch)) || { \
+	  $(patsubst %,-r lock/%.txt,serve build traces test torch)) || { \
 	  echo 'audit: a package is vulnerable, or could not be looked up (see above)' >&2; exit 1; }
 
 widget: ## build service/static/widget.js from service/widget/ (needs Node 20 or newer)
@@ -127,7 +127,7 @@ endef
 
 $(TESTING): $(SERVING)
 	@echo 'installing the test tools (about 95 MB)'; set -o pipefail; \
-	$(PIP) --require-hashes -r lock/test.txt $(DOWNLOADS)
+	$(PIP) --require-hashes -r lock/traces.txt -r lock/test.txt $(DOWNLOADS)
 	@touch $@
 
 .venv/.made:

@@ -4,6 +4,7 @@ All but the benchmarks is resolved once, then split by who needs it, so the part
 
     serve.txt       a serving process
     build.txt       what making a bundle adds
+    traces.txt      what sending traces adds to serve.txt alone
     test.txt        what the tests add
     bench.txt       what the benchmarks add, which compare with others: no pin above heeds it
     torch-cpu.txt   torch as PyTorch builds it for CPUs, where pip can find that
@@ -35,13 +36,18 @@ TORCH_CPU = {
 PARTS = {
     "serve": ["pyproject.toml"],
     "build": ["pyproject.toml", "--extra", "build", "--group", "install"],
-    "test": ["pyproject.toml", "--extra", "build", "--group", "install", "--group", "test"],
+    "traces": ["pyproject.toml", "--extra", "traces"],
+    "test": [
+        *["pyproject.toml", "--extra", "build", "--extra", "traces"],
+        *["--group", "install", "--group", "test"],
+    ],
 }
 BENCH = ["pyproject.toml", "--extra", "build", "--group", "bench"]
 TITLES = {
     "serve": "What a serving process needs.",
     "build": "What making a bundle adds to serve.txt; torch stands in torch.txt.",
-    "test": "What the tests add to serve.txt and build.txt.",
+    "traces": "What sending traces adds to serve.txt.",
+    "test": "What the tests add to serve.txt, build.txt and traces.txt.",
     "bench": "What the benchmarks compare with; in an environment of its own that sees the other locks.",
     "torch-cpu": "torch as PyTorch builds it for CPUs. The hashes are of",
     "torch": "torch as PyPI has it: every file of this release.",
@@ -85,12 +91,14 @@ def main() -> None:
         for part, sources in PARTS.items():
             needed = resolve(uv, sources, Path(folder, part), f"--constraint={pins}")
             owner |= {name: part for name in needed if name not in owner}
+            if part == "traces" and (lent := {name for name in needed if owner[name] == "build"}):
+                sys.exit(f"lock/compile.py: build.txt has {lent}, which traces.txt needs beside serve.txt")
         compared = resolve(uv, BENCH, bench, f"--constraint={pins}", *options)
         # What the tests have too stands in both files: the benchmarks' environment sees no test tools.
         beside = {
             name: re.sub(r"^ +# +-c .*\n", "", entry, flags=re.MULTILINE)  # names the constraint's folder
             for name, entry in compared.items()
-            if owner.get(name, "test") == "test"
+            if owner.get(name, "test") in {"test", "traces"}
         }
     owner |= {name: "cuda" for name in owner if CUDA.match(name)} | {"torch": "torch"}
     entries["torch-cpu"], owner["torch-cpu"] = cpu_build(entries["torch"]), "torch-cpu"

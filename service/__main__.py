@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -17,6 +18,9 @@ from indexer.__main__ import DEFAULT_BUNDLE
 
 SILENT = 3
 """Exit status of `ask` when the report does not say."""
+_TURN = 0.0005
+"""Seconds that a lane may go on in Python while the event loop waits for its turn. Python's own is ten times
+that, and the loop needs several turns for a reply. On one core a question took no more CPU time for it."""
 
 
 class UsageError(ValueError):
@@ -143,9 +147,11 @@ def _serve(options: argparse.Namespace) -> int:
     from service.log import logging_to
     from service.rates import Rates
     from service.settings import Settings
+    from service.traces import provider_from_environment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
+    traces = provider_from_environment()
     feedback = FeedbackLog(settings.feedback) if settings.feedback else None
     path = options.bundle or settings.bundle
     with _listen(options.host, options.port) as listening:
@@ -161,7 +167,11 @@ def _serve(options: argparse.Namespace) -> int:
             origin_rates=Rates(settings.origin_rate) if settings.origin_rate else None,
             log_questions=settings.log_questions,
             follow=path,
+            traces=traces,
         )
+        sys.setswitchinterval(_TURN)
+        gc.collect()
+        gc.freeze()  # looking through a whole bundle for garbage, now and then, would stop everybody
         host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{host}:{listening.getsockname()[1]}"
         print(f"report-qa answers on {address} (Ctrl+C stops it). Try:\n", file=sys.stderr)

@@ -13,9 +13,7 @@ from service.lanes import Lanes
 from service.metrics import Metrics
 from service.origins import ANY
 from service.rates import Rates, network
-
-_QUESTIONS = frozenset({"/v1/answer", "/v1/search", "/v1/search/batch"})
-_QUESTION_PATHS = frozenset(path.encode() for path in _QUESTIONS)
+from service.traces import QUESTIONS
 
 
 class Admission:
@@ -47,6 +45,7 @@ class Admission:
         self._origins = frozenset(origins)
         self._rates = rates
         self._origin_rates = origin_rates
+        self._shed = {path.encode(): metrics.requests.labels(path, "503") for path in QUESTIONS}
 
     def admit(self, scope: Scope, headers: Headers) -> None:
         """Let a request in, or not. Whose it is stands in the scope's state afterwards.
@@ -74,22 +73,20 @@ class Admission:
         client = f"key {key}" if key else network(scope["client"][0] if scope.get("client") else "")
         scope["state"] |= {"key": key, "payers": (client, None if key else origin)}
         self.charge(scope, 1)
-        if path in _QUESTIONS:
+        if path in QUESTIONS:
             self._lanes.check()
 
-    def shed(self, path: bytes, state: dict[str, Any]) -> ProblemError | None:
-        """The refusal of a question that there is no room for; None for anything else.
+    def shed(self, path: bytes, state: dict[str, Any]) -> int | None:
+        """Seconds after which a question that there is no room for may come again; None for anything else.
 
         A question that is let in takes its place at once, noted in its `state`, until `admit` sees it:
         else all that arrive in one moment would pass for the last place, to be refused at more cost.
         """
-        if path not in _QUESTION_PATHS:
+        if path not in self._shed:
             return None
-        try:
-            self._lanes.check()
-        except ProblemError as refusal:
-            self._metrics.requests.labels(path.decode(), "503").inc()
-            return refusal
+        if (seconds := self._lanes.refusal()) is not None:
+            self._shed[path].inc()
+            return seconds
         self._lanes.coming += 1
         state["coming"] = True
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
@@ -24,6 +25,7 @@ from service.origins import cors
 from service.questions import add_questions, invalid
 from service.rates import Rates
 from service.served import Shelf
+from service.traces import telemetry
 from service.website import add_website
 
 
@@ -39,6 +41,7 @@ def create_app(
     origin_rates: Rates | None = None,
     log_questions: bool = False,
     follow: Path | None = None,
+    traces: TracerProvider | None = None,
 ) -> FastAPI:
     """The service over one open bundle.
 
@@ -54,10 +57,11 @@ def create_app(
         origin_rates: Allowance of all visitors of a web site together.
         log_questions: Whether the log has the questions' words, redacted.
         follow: The link that `bundle` was opened from; when it leads to another, that one is served.
+        traces: Where the spans of questions go; without it none are made.
     """
     metrics = Metrics()
     shelf = Shelf(bundle, follow)
-    line = Lanes(lanes, queue_limit, metrics)
+    line = Lanes(lanes, queue_limit, metrics, traces)
     admission = Admission(line, metrics, keys, origins, rates, origin_rates)
 
     @asynccontextmanager
@@ -78,6 +82,7 @@ def create_app(
         redirect_slashes=False,
         responses={"default": documented(500)[500]},
         lifespan=lifespan,
+        telemetry=telemetry(traces),
     )
     add_questions(app, shelf, line, admission, metrics, feedback, log_wording=log_questions)
     add_documents(app, shelf)

@@ -10,11 +10,13 @@ can be answered, the refusals must not take the time that the answers need.
 import asyncio
 import json
 import uuid
+from functools import lru_cache
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.admission import Admission
 from service.errors import PROBLEM_JSON, ProblemError, problem
+from service.lanes import full
 
 HEAD_SECONDS = 10.0
 """For a request's line and headers, from when the connection is free for them."""
@@ -26,6 +28,8 @@ MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers."""
 MAX_REQUEST = 1024 * 1024
 """Bytes of a whole request: what is sent although its body was refused is not read for ever."""
+_NO_ID = b"#" * 32
+"""Where the id goes in a reply that is written before: as long as one, and in no origin."""
 
 
 class Connection(HttpToolsProtocol):
@@ -122,10 +126,12 @@ class Connection(HttpToolsProtocol):
         self._shedding = False
         if admission is None or answering or not asked or self.expect_100_continue or self._stopping:
             return False
-        if refusal := admission.shed(self.url.partition(b"?")[0], self.scope["state"]):
+        seconds = admission.shed(self.url.partition(b"?")[0], self.scope["state"])
+        if seconds is not None:
             self._shedding = True
             origin = next((value for name, value in self.headers if name == b"origin"), b"")
-            self._write(refusal, admission.reader(origin.decode("latin-1")))
+            reply = _no_room(seconds, admission.reader(origin.decode("latin-1")))
+            self.transport.write(reply.replace(_NO_ID, uuid.uuid4().hex.encode()))
             self._await_head()  # and for the body, which nobody reads
             if not self.parser.should_keep_alive():
                 self.transport.close()
@@ -137,20 +143,29 @@ class Connection(HttpToolsProtocol):
         self._head = self.loop.call_later(wait, self.transport.abort)
 
     def _refuse(self, status: int, detail: str) -> None:
-        self._write(ProblemError(status, detail, headers={"Connection": "close"}))
+        refusal = ProblemError(status, detail, headers={"Connection": "close"})
+        self.transport.write(_reply(refusal, uuid.uuid4().hex))
         self.transport.close()
 
-    def _write(self, refusal: ProblemError, reader: str | None = None) -> None:
-        """Send a problem; `reader` is the origin whose page may read it."""
-        request_id = uuid.uuid4().hex
-        body = json.dumps(problem(refusal, request_id))
-        headers = {
-            "Content-Type": PROBLEM_JSON,
-            "Content-Length": str(len(body)),
-            "X-Content-Type-Options": "nosniff",
-            "X-Request-Id": request_id,
-            **(refusal.headers or {}),
-            **({"Access-Control-Allow-Origin": reader, "Vary": "Origin"} if reader else {}),
-        }
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.transport.write(STATUS_LINE[refusal.status] + f"{lines}\r\n{body}".encode())
+
+@lru_cache(1_024)
+def _no_room(seconds: int, reader: str | None) -> bytes:
+    """The reply to a question that is refused, without its id: written once, sent thousands of times."""
+    refusal = full(seconds)
+    readable = {"Access-Control-Allow-Origin": reader, "Vary": "Origin"} if reader else {}
+    refusal.headers = {**(refusal.headers or {}), **readable}
+    return _reply(refusal, _NO_ID.decode())
+
+
+def _reply(refusal: ProblemError, request_id: str) -> bytes:
+    """A problem as a whole response."""
+    body = json.dumps(problem(refusal, request_id))
+    headers = {
+        "Content-Type": PROBLEM_JSON,
+        "Content-Length": str(len(body)),
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-Id": request_id,
+        **(refusal.headers or {}),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return STATUS_LINE[refusal.status] + f"{lines}\r\n{body}".encode()

@@ -14,6 +14,7 @@ from service.admission import Admission
 from service.errors import ProblemError, problem_response
 from service.log import REQUESTS
 from service.metrics import Metrics
+from service.traces import tell_request
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body."""
@@ -45,6 +46,7 @@ class Door:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         log: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log=log)
+        tell_request(request_id)
         bodiless = scope["method"] == "HEAD"
         if bodiless:  # is answered as its GET is; a copy, since the server looks at its own scope later
             scope = {**scope, "method": "GET"}

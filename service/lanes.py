@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from opentelemetry.trace import Span, TracerProvider, get_current_span
+
 from service.errors import ProblemError
 from service.metrics import Metrics
+from service.traces import tell_stages
 
 _T = TypeVar("_T")
 Left = Callable[[], Awaitable[object]]
@@ -34,14 +37,24 @@ class GoneError(Exception):
     """Whoever asked has hung up before a lane was free; nothing was computed."""
 
 
+def full(seconds: int) -> ProblemError:
+    """What a question is refused with, to come again in some seconds."""
+    detail = f"too many questions at once; ask again in {seconds} s"
+    return ProblemError(503, detail, headers={"Retry-After": str(seconds)})
+
+
 class Lanes:
     """Threads that answer questions, and those that wait for one."""
 
-    def __init__(self, lanes: int, limit: float, metrics: Metrics) -> None:
+    def __init__(
+        self, lanes: int, limit: float, metrics: Metrics, traces: TracerProvider | None = None
+    ) -> None:
         self._executor = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
         self._lanes = lanes
         self._limit = limit
         self._metrics = metrics
+        self._traces = traces
+        self._overload = metrics.refusals.labels("overload")
         self._lock = threading.Lock()  # for what the lanes count, too; held for additions only
         self.in_hand = 0
         """Questions on a lane or waiting for one."""
@@ -63,21 +76,22 @@ class Lanes:
         """What an operator should know, in a line; None if there is nothing."""
         return "questions are refused: too many at once" if self.delay() > self._limit else None
 
+    def refusal(self) -> int | None:
+        """None if there is room; else a question is refused, and may come again in so many seconds."""
+        delay = self.delay()
+        if delay <= self._limit:
+            return None
+        self._overload.inc()
+        return max(math.ceil(delay), 1)
+
     def check(self) -> None:
         """Pass if there is room.
 
         Raises:
             ProblemError: 503 with `Retry-After`, if a question would wait longer than the limit.
         """
-        delay = self.delay()
-        if delay > self._limit:
-            self._metrics.refusals.labels("overload").inc()
-            seconds = max(math.ceil(delay), 1)
-            raise ProblemError(
-                503,
-                f"too many questions at once; ask again in {seconds} s",
-                headers={"Retry-After": str(seconds)},
-            )
+        if (seconds := self.refusal()) is not None:
+            raise full(seconds)
 
     async def run(self, call: Callable[..., _T], *arguments: Any, left: Left | None = None) -> _T:
         """Run a call on a lane.
@@ -98,7 +112,7 @@ class Lanes:
                 self._moved = time.monotonic()
             self.in_hand += 1
         asked = time.perf_counter()
-        job = self._executor.submit(self._work, asked, call, arguments)
+        job = self._executor.submit(self._work, asked, get_current_span(), call, arguments)
         try:
             if waits and left:
                 await self._unless_gone(job, left)
@@ -125,7 +139,7 @@ class Lanes:
                 self.in_hand -= 1
         return withdrawn
 
-    def _work(self, asked: float, call: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
+    def _work(self, asked: float, span: Span, call: Callable[..., _T], arguments: tuple[Any, ...]) -> _T:
         begun = time.perf_counter()
         self._moved = time.monotonic()
         try:
@@ -138,3 +152,4 @@ class Lanes:
                 self._moved = time.monotonic()
             self._metrics.stages.labels("queue").observe(begun - asked)
             self._metrics.stages.labels("answer").observe(took)
+            tell_stages(self._traces, span, queue=(asked, begun), answer=(begun, begun + took))

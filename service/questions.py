@@ -18,6 +18,7 @@ from service.log import about_question
 from service.metrics import Metrics
 from service.served import Served, Shelf
 from service.stream import EVENT_STREAM, stream, wants_stream
+from service.traces import tell
 
 
 def add_questions(
@@ -32,8 +33,11 @@ def add_questions(
 ) -> None:
     """Add the routes for questions. `log_wording` puts the questions' words into the log, redacted."""
 
-    def note(request: Request, question: str, **more: object) -> None:
-        request.state.log.update(about_question(question, wording=log_wording), **more)
+    def note(
+        request: Request, current: Served, body: schemas.AnswerRequest | schemas.SearchRequest, outcome: str
+    ) -> None:
+        request.state.log.update(about_question(body.query, wording=log_wording), outcome=outcome)
+        tell(outcome=outcome, mode=body.mode, bundle_id=current.bundle.id)
 
     async def answered(
         current: Served, body: schemas.AnswerRequest, request: Request, left: Left | None = None
@@ -41,13 +45,13 @@ def add_questions(
         work = partial(_answer, current, body, _request_id(request), time.perf_counter())
         outcome, text = await lanes.run(work, left=left)
         metrics.answers.labels(outcome).inc()
-        note(request, body.query, outcome=outcome)
+        note(request, current, body, outcome)
         return text
 
     async def searched(body: schemas.SearchRequest, request: Request) -> Response:
         current = shelf.now
         _check_documents(current, body.documents)
-        note(request, body.query, outcome="searched")
+        note(request, current, body, "searched")
         work = partial(_search, current, body, _request_id(request), time.perf_counter())
         found = await lanes.run(lambda: work().model_dump_json(), left=partial(_left, request))
         return _json(found)
@@ -127,6 +131,7 @@ def add_questions(
         current, request_id = shelf.now, _request_id(request)
         admission.charge(request.scope, len(body.requests) - 1)
         request.state.log.update(outcome="searched", questions=len(body.requests))
+        tell(outcome="searched", bundle_id=current.bundle.id)
         data: list[schemas.SearchResponse | schemas.Problem] = []
         for given in body.requests:
             try:

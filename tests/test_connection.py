@@ -183,6 +183,18 @@ def test_a_question_without_room_is_refused_before_it_is_read_and_the_connection
         assert answer(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_each_refusal_has_an_id_of_its_own_the_same_in_head_and_body(connect: Connect) -> None:
+    connection = connect()
+    ids = []
+    for _ in range(2):
+        connection.sendall(ask("/v1/answer"))
+        head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+        ids.append(json.loads(body)["request_id"])
+        assert f"X-Request-Id: {ids[-1]}\r\n".encode() in head
+        assert f"Content-Length: {len(body)}\r\n".encode() in head
+    assert len(set(ids)) == 2
+
+
 @pytest.mark.parametrize(
     ("origin", "readable"), [("https://a.example.org", True), ("https://b.example.org", False), ("", False)]
 )

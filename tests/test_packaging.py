@@ -97,10 +97,12 @@ def test_the_wheel_runs_where_the_repository_is_not(wheel: Path, tmp_path: Path)
 
 def test_every_dependency_is_locked() -> None:
     project, groups = PROJECT["project"], PROJECT["dependency-groups"]
-    build = project["optional-dependencies"]["build"] + groups["install"]
+    extras = project["optional-dependencies"]
+    build = extras["build"] + groups["install"]
     asked = {
         ("serve",): project["dependencies"],
         ("serve", "build", "torch"): build + PROJECT["build-system"]["requires"],
+        ("serve", "traces"): extras["traces"],
         ("serve", "build", "test"): groups["test"],
         ("bench",): groups["bench"],
     }
@@ -115,7 +117,7 @@ def test_every_dependency_is_locked() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_import_is_locked(package: str) -> None:
     """An import that only works because it happens to be installed here fails elsewhere."""
-    locks = ("serve",) if package == "service" else ("serve", "build", "torch")
+    locks = ("serve", "traces") if package == "service" else ("serve", "build", "torch")
     locked = {name for lock in locks for name in PINS[lock]}
     known, distributions = {*sys.stdlib_module_names, *PACKAGES}, packages_distributions()
     peers = ROOT / "eval" / "speed" / "peers.py"  # runs in the benchmarks' environment

@@ -69,9 +69,8 @@ class Client(asyncio.Protocol):
         if self._transport:
             self._transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Be connected."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._read.clear()
 
