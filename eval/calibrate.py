@@ -36,6 +36,9 @@ from service.retriever import CHANNELS, SENTENCE_CHANNELS, Matches, Retrieval, R
 
 ANSWERABLE_REFUSED = 0.04
 """Share of answerable dev questions that the threshold may refuse."""
+SURE = 0.6
+"""Share of the answerable questions that is not answered as surely as what ends the reading. What is read
+after that is hardly ever better (`eval/results/retrieval.md`)."""
 READ_REFUSED = 0.025
 """Share of answerable questions that the threshold after reading may refuse. Less than before reading: on a
 report that it was not fitted on, it refuses more. `eval/results/retrieval.md` says how it was chosen."""
@@ -131,6 +134,7 @@ def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float
         },
         "threshold": round(float(np.quantile(sure[answerable], READ_REFUSED)), 4),
         "skip": skip,
+        "sure": round(float(np.quantile(features[answerable, names.index("answers")], SURE)), 4),
         "fitted_on": {
             "answerable": int(answerable.sum()),
             "unanswerable": int((~answerable).sum()),

@@ -221,7 +221,8 @@ class Answerer:
     def read(self, query: Query, retrieval: Retrieval) -> Retrieval:
         """Read the best candidates together with the question, and rank them by what was found."""
         assert self._reader
-        read = self._reader.read(query.asked or query.text, retrieval.candidates)
+        sure = self._reading.get("sure", math.inf)
+        read = self._reader.read(query.asked or query.text, retrieval.candidates, sure=sure)
         return self.rank(query, retrieval, read, self._reading["ranking"])
 
     def rank(

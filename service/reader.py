@@ -17,7 +17,7 @@ from service.retriever import Candidate
 
 DEPTH = 4
 """So many windows are read for a question at most."""
-ENOUGH = 0.98
+ENOUGH = 0.95
 """Nothing more is read once what was read holds the answer so probably, by what was known before reading."""
 FEATURES = ("found", "sentence", "words")
 """What a read sentence is ranked by: the logarithm of its probability before reading, up to a constant, its
@@ -107,13 +107,16 @@ class Reader:
         self._encoder = bundle.reader
         self._documents = bundle.documents
 
-    def read(self, question: str, candidates: Sequence[Candidate], depth: int = DEPTH) -> list[ReadSentence]:
+    def read(
+        self, question: str, candidates: Sequence[Candidate], depth: int = DEPTH, sure: float = math.inf
+    ) -> list[ReadSentence]:
         """Read the windows around the likeliest sentences; returns every sentence in them, once.
 
         Args:
             question: As it can be understood without what was said before it.
             candidates: As retrieved, best first.
             depth: How many windows are read.
+            sure: Nothing more is read after a window that answers with this logit.
         """
         likely = sorted(
             (-candidate.score - share, row, sentence)
@@ -131,14 +134,15 @@ class Reader:
             if windows == depth or sum(odds[place] for place in seen) >= ENOUGH * total:
                 break
             windows += 1
-            candidate = candidates[row]
-            found = self._window(question, candidate, centre)
+            found = self._window(question, candidates[row], centre)
             for sentence, logit in enumerate(found.sentences, start=found.first):
                 if (row, sentence) not in seen:
                     seen.add((row, sentence))
-                    before = candidate.score + candidate.shares[sentence]
+                    before = candidates[row].score + candidates[row].shares[sentence]
                     features = (before, logit, found.words)
                     read.append(ReadSentence(row, sentence, features, found))
+            if found.answers >= sure:
+                break
         return read
 
     def _window(self, question: str, candidate: Candidate, centre: int) -> Reading:

@@ -144,6 +144,19 @@ def test_nothing_more_is_read_once_it_is_as_good_as_certain_where_the_answer_is(
     assert len({item.candidate for item in reader.read("gold", unsure)}) > 1
 
 
+def test_nothing_more_is_read_after_a_window_that_answers_surely(
+    reader: Reader, shelf: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.reader.ENOUGH", 1.1)
+    found = Retriever(shelf).retrieve(Query("When did France withdraw its troops?")).candidates
+    whole = list(dict.fromkeys(item.reading for item in reader.read("When did France withdraw?", found)))
+    sure = max(window.answers for window in whole)
+    read = reader.read("When did France withdraw?", found, sure=sure)
+    last = next(number for number, window in enumerate(whole) if window.answers == sure)
+    assert list(dict.fromkeys(item.reading for item in read)) == whole[: last + 1]
+    assert len(read) < len(reader.read("When did France withdraw?", found))
+
+
 def test_reading_repeats(reader: Reader, shelf: Bundle) -> None:
     found = Retriever(shelf).retrieve(Query("When did France withdraw?")).candidates
     first = reader.read("When did France withdraw?", found)
