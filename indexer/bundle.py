@@ -284,7 +284,8 @@ def _passage(line: str) -> Passage:
 
 
 def _counts(lines: str) -> dict[str, int]:
-    return {word: int(count) for word, count in (line.split() for line in lines.splitlines())}
+    fields = lines.split()
+    return dict(zip(fields[::2], map(int, fields[1::2]), strict=True))
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -29,7 +29,7 @@ _FURTHEST = 4
 _MENDED = 20
 """So many unknown words of a text are mended: the rest is no question."""
 _LETTERS = 64
-"""So many letters, the most used, are tried in place of one."""
+"""So many letters of the reports, the most used, are tried in place of one, beside those of English."""
 SILENCE = "The report does not say."
 """What a chat writes for an answer when there is none; there is nothing in it to refer to."""
 
@@ -97,8 +97,8 @@ class Vocabulary:
         )
         self._stems = {stem for word in self._report for stem in terms(word)}
         self._english = english
-        used = Counter(chain.from_iterable([*self._report, *english]))
-        self._letters = [letter for letter, _ in used.most_common(_LETTERS)]
+        used = Counter("".join(self._report)).most_common(_LETTERS)
+        self._letters = sorted({*"".join(english), *(letter for letter, _ in used)})
 
     def mend(self, word: str) -> str:
         """The word that was meant: the same one, unless it is unknown and very near to a known one."""
