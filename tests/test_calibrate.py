@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eval.calibrate import ANSWERABLE_REFUSED, Asked, calibrate, fit_choice
+from eval.calibrate import ANSWERABLE_REFUSED, SURE, Asked, calibrate, fit_choice
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer
@@ -48,6 +48,11 @@ def test_what_is_fitted_repeats_and_refuses_few_of_what_is_answered(asked: Asked
     refused = np.mean([not answer.answerable for answer in answers])
     assert refused <= ANSWERABLE_REFUSED + 2 / len(answers)
     assert set(fitted["reading"]["ranking"]) == set(FEATURES)
+    surest = [answer.results[0].candidate.reading for answer in answers]
+    sure = np.mean(
+        [reading is not None and reading.answers >= fitted["reading"]["sure"] for reading in surest]
+    )
+    assert sure == pytest.approx(1 - SURE, abs=0.1)
     assert fitted["reading"]["reader_sha256"] == asked.bundle.manifest["reader"]["sha256"]
 
 
