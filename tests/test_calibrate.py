@@ -48,11 +48,9 @@ def test_what_is_fitted_repeats_and_refuses_few_of_what_is_answered(asked: Asked
     refused = np.mean([not answer.answerable for answer in answers])
     assert refused <= ANSWERABLE_REFUSED + 2 / len(answers)
     assert set(fitted["reading"]["ranking"]) == set(FEATURES)
-    surest = [answer.results[0].candidate.reading for answer in answers]
-    sure = np.mean(
-        [reading is not None and reading.answers >= fitted["reading"]["sure"] for reading in surest]
-    )
-    assert sure == pytest.approx(1 - SURE, abs=0.1)
+    best = [answer.results[0].candidate.reading for answer in answers]
+    ended = np.mean([found is not None and found.answers >= fitted["reading"]["sure"] for found in best])
+    assert ended == pytest.approx(1 - SURE, abs=0.1)
     assert fitted["reading"]["reader_sha256"] == asked.bundle.manifest["reader"]["sha256"]
 
 
