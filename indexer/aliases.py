@@ -40,7 +40,9 @@ def aliases(text: str) -> dict[str, str]:
 def spell_out(text: str, names: Mapping[str, str]) -> str:
     """Write what each short name stands for after its first mention, unless the text has it already."""
     for short, long in names.items():
-        if long not in text and (match := re.search(rf"(?<![\w-]){re.escape(short)}(?!\w)", text)):
+        if short not in text or long in text:  # told at once: of many reports, there are thousands of names
+            continue
+        if match := re.search(rf"(?<![\w-]){re.escape(short)}(?!\w)", text):
             text = f"{text[: match.end()]} ({long}){text[match.end() :]}"
     return text
 

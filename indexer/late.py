@@ -42,7 +42,7 @@ class LateIndex:
         self._starts = starts
         self._idf = idf
         self._scale = scale
-        self._resident = vectors * scale if len(vectors) <= _RESIDENT_TOKENS else None
+        self._resident = vectors.astype(np.float32) if len(vectors) <= _RESIDENT_TOKENS else None
         self.sentences = len(starts) - 1
         self.dimension = int(vectors.shape[1])
 
@@ -105,9 +105,9 @@ class LateIndex:
         rows: slice | NDArray[np.int64] = slice(begins[0], ends[-1])
         if ends[-1] - begins[0] != counts.sum():  # not one run: a slice would not do, and costs no copy
             rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
-        resident = self._resident
-        vectors = self._vectors[rows] * self._scale[rows] if resident is None else resident[rows]
-        return np.maximum.reduceat(vectors @ query.T, firsts, axis=0)
+        vectors = self._vectors[rows].astype(np.float32) if self._resident is None else self._resident[rows]
+        found = (vectors @ query.T) * self._scale[rows]  # less to scale than the vectors
+        return np.maximum.reduceat(found, firsts, axis=0)
 
 
 def quantize(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
