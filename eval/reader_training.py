@@ -40,7 +40,7 @@ WRONG = 3
 """Windows that do not answer, for each question."""
 HARD = 8
 """They are drawn from the question's so many most similar ones."""
-ROUNDS = (("round-1", 3, 0.1, False), ("round-2", 1, 0.25, True), ("round-3", 1, 0.25, True))
+ROUNDS = (("round-1", 3, 0.1, False), ("round-2", 1, 0.25, True))
 """Questions written for this, in the order in which they came: the folder, how many times it is gone through
 with all that came before it, beside what share of the outside questions, and whether coarsely."""
 LEVELS = 64
