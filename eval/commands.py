@@ -185,7 +185,9 @@ def train_reader(options: Options) -> int:
     lessons = reports
     for name, epochs, share, coarse in ROUNDS:
         lessons = [*lessons, *written[name]]
-        phases.append(Phase(f"reports to {name}", lessons, epochs, outside, share, coarse))
+        phases.append(
+            Phase(f"reports and what was written up to {name}", lessons, epochs, outside, share, coarse)
+        )
     trainer.train(phases)
     trainer.save(SHIPPED)
     result = {"held-out reports": trainer.judge(judge), "held-out articles": trainer.judge(articles)}

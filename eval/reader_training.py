@@ -476,7 +476,7 @@ def _answer(
 def reader_card(result: dict[str, Any], counts: dict[str, int], phases: Sequence[Phase], command: str) -> str:
     """What stands beside the reader: data, recipe and figures."""
     recipe = "; ".join(
-        f"{phase.name}, {phase.epochs} times"
+        f"{phase.name}, {'once' if phase.epochs == 1 else f'{phase.epochs} times'}"
         + (f" beside {phase.share:.0%} of what came first" if phase.repeated else "")
         + (", with weights as coarse as served" if phase.coarse else "")
         for phase in phases

@@ -203,7 +203,7 @@ def test_the_card_tells_data_recipe_and_figures() -> None:
     card = reader_card(
         {"held-out reports": {"auroc": 0.5}}, {"crs_qa": 7}, phases, "python -m eval train-reader"
     )
-    assert "outside, 1 times; reports, 3 times beside 10% of what came first" in card
+    assert "outside, once; reports, 3 times beside 10% of what came first" in card
     assert "| crs_qa | 7 |" in card
     assert "`python -m eval train-reader`" in card
     assert '"auroc": 0.5' in card
