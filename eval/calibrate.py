@@ -42,6 +42,8 @@ after that is hardly ever better (`eval/results/retrieval.md`)."""
 READ_REFUSED = 0.025
 """Share of answerable questions that the threshold after reading may refuse. Less than before reading: on a
 report that it was not fitted on, it refuses more. `eval/results/retrieval.md` says how it was chosen."""
+ELSEWHERE = 0.3
+"""What a question about another report counts, beside one about this: there can be any number of them."""
 SKIPPED = 0.01
 """Share of answerable dev questions that may be refused unread, as being about something else."""
 _SHRINKAGE = 1e-4
@@ -71,6 +73,7 @@ def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
     questions = [q for q in dev.questions if q.split == "dev" and any(char.isalnum() for char in q.question)]
     singles = [question for question in questions if question.kind != "dialogue"]
     off = np.array([question.kind == "off" for question in singles])
+    away = np.array([question.kind in ("off", "elsewhere") for question in singles])
     answerable = np.array([question.answerable for question in singles])
     if not off.any() or not answerable.any():
         raise ValueError(
@@ -91,7 +94,7 @@ def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
 
     plain = off | answerable
     about = LogisticRegression(C=10).fit(features[plain], answerable[plain])
-    share = float(answerable.sum() / (~off).sum())
+    share = float(answerable.sum() / (~away).sum())
     confidence = share * about.predict_proba(features)[:, 1]
     calibration = {
         "fusion": _named(CHANNELS, fit_choice(passages)),
@@ -113,18 +116,23 @@ def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
 
 def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float) -> dict[str, Any]:
     """Fit how what was read is ranked, and how sure it makes."""
-    read = [item for some in asked for item in _read(some, calibration)]
+    read = [item for some in asked for item in read_for(some, calibration)]
+    best = [max(sentence.reading.answers for sentence in item.sentences) for item in read if item.single]
+    answered = [item.question.answerable for item in read if item.single]
+    sure = round(float(np.quantile(np.array(best)[answered], SURE)), 4)
+    read = [item.until(sure) for item in read]
     ranking = fit_choice([(_features(item), item.right) for item in read if item.question.answerable])
     weights = _named(FEATURES, ranking)
-    singles = [item for item in read if not item.question.history and item.question.kind != "off"]
+    singles = [item for item in read if item.single]
     rows = [reading_features(item.ranked(weights)) for item in singles]
     names = list(rows[0])
     features = np.array([[row[name] for name in names] for row in rows])
     answerable = np.array([item.question.answerable for item in singles])
     scale = features.std(axis=0) + 1e-9
-    fit = LogisticRegression(C=1, max_iter=1_000).fit(features / scale, answerable)
+    counted = np.array([ELSEWHERE if item.question.kind == "elsewhere" else 1.0 for item in singles])
+    fit = LogisticRegression(C=1, max_iter=1_000).fit(features / scale, answerable, counted)
     about = np.array([item.about for item in singles])
-    sure = about * fit.predict_proba(features / scale)[:, 1]
+    probable = about * fit.predict_proba(features / scale)[:, 1]
     return {
         "reader_sha256": asked[0].bundle.manifest["reader"]["sha256"],
         "ranking": weights,
@@ -132,9 +140,9 @@ def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float
             "intercept": round(float(fit.intercept_[0]), 4),
             **_named(names, fit.coef_[0] / scale),
         },
-        "threshold": round(float(np.quantile(sure[answerable], READ_REFUSED)), 4),
+        "threshold": round(float(np.quantile(probable[answerable], READ_REFUSED)), 4),
         "skip": skip,
-        "sure": round(float(np.quantile(features[answerable, names.index("answers")], SURE)), 4),
+        "sure": sure,
         "fitted_on": {
             "answerable": int(answerable.sum()),
             "unanswerable": int((~answerable).sum()),
@@ -144,7 +152,7 @@ def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadQuestion:
     """A question with what was read for it, and which of the read sentences are right."""
 
     question: Question
@@ -155,12 +163,26 @@ class _Read:
     about: float
     answerer: Answerer
 
+    @property
+    def single(self) -> bool:
+        """Whether it is a question about reports that stands on its own."""
+        return not self.question.history and self.question.kind != "off"
+
+    def until(self, sure: float) -> "ReadQuestion":
+        """What serving reads of it: nothing after a window that answers as surely."""
+        last = next((s.reading for s in self.sentences if s.reading.answers >= sure), None)
+        count = len(self.sentences)
+        if last is not None:
+            count = max(i for i, s in enumerate(self.sentences, start=1) if s.reading is last)
+        return replace(self, sentences=self.sentences[:count], right=self.right[:count])
+
     def ranked(self, weights: Mapping[str, float]) -> Retrieval:
         """What was retrieved, in the order that reading gives it."""
         return self.answerer.rank(self.query, self.retrieval, self.sentences, weights)
 
 
-def _read(asked: Asked, calibration: Mapping[str, Any]) -> Iterator[_Read]:
+def read_for(asked: Asked, calibration: Mapping[str, Any]) -> Iterator[ReadQuestion]:
+    """Read for each question, under a calibration that need not know of reading yet."""
     manifest = {**asked.bundle.manifest, "calibration": calibration}
     bundle = replace(asked.bundle, manifest=manifest)
     answerer, reader = Answerer(bundle), Reader(bundle)
@@ -170,10 +192,10 @@ def _read(asked: Asked, calibration: Mapping[str, Any]) -> Iterator[_Read]:
         spans = [retrieval.candidates[item.candidate].passage.sentences[item.sentence] for item in sentences]
         right = np.array([holds(span, question.settling) for span in spans])
         about = answerer.confidence(question.question, retrieval) / calibration["confidence"]["share"]
-        yield _Read(question, query, retrieval, sentences, right, about, answerer)
+        yield ReadQuestion(question, query, retrieval, sentences, right, about, answerer)
 
 
-def _features(item: _Read) -> NDArray[np.float64]:
+def _features(item: ReadQuestion) -> NDArray[np.float64]:
     return np.array([sentence.features for sentence in item.sentences])
 
 

@@ -26,6 +26,8 @@ PASSAGES = 20
 """Passages of a lesson: enough to choose among, few enough to encode in one step."""
 _PLENTY = 3_000
 """Questions of a collection without unanswerable ones that are learned from, about."""
+STRANGE = 20
+"""Questions about other reports that are put to one that is held out."""
 WHOLE = 10**6
 """Passages of a lesson that is a whole text."""
 _LONGEST = 1_000
@@ -201,6 +203,7 @@ def held_out(lessons: Iterable[Lesson]) -> tuple[list[Lesson], list[Lesson]]:
 def write_held_out(folder: Path, titles: Mapping[str, str], into: Path) -> None:
     """Write the reports of a folder that are held out of training as `corpus/` and `questions/`.
 
+    Questions about the others are put to each report, too: they are of the kind `elsewhere`.
     What is learned from `read_reports` can so be measured, and calibrated, as a report that ships is.
     """
     _, judge = held_out(read_reports(folder))
@@ -215,8 +218,20 @@ def write_held_out(folder: Path, titles: Mapping[str, str], into: Path) -> None:
         texts[name] = read_document(Report(name, name, source, "source.txt")).text
     (into / "questions").mkdir(exist_ok=True)
     rows = [row for _, row in read_rows(folder / "questions.jsonl") if row["document_id"] in texts]
-    lines = [json.dumps(_as_question(row, texts[row["document_id"]])) + "\n" for row in rows]
+    found = [_as_question(row, texts[row["document_id"]]) for row in rows]
+    lines = [json.dumps(row) + "\n" for row in (*found, *_elsewhere(found))]
     (into / "questions" / "held_out.jsonl").write_text("".join(lines), "utf-8")
+
+
+def _elsewhere(questions: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """To each report, questions that others of them answer."""
+    random = Random(0)
+    for name in sorted({row["document_id"] for row in questions}):
+        others = [row for row in questions if row["answerable"] and row["document_id"] != name]
+        for row in random.sample(others, min(STRANGE, len(others))):
+            head = {"id": f"{name}-{row['id']}", "document_id": name, "question": row["question"]}
+            yield {**head, "kind": "elsewhere", "split": "dev", "fact": head["id"], "answerable": False,
+                   "evidence": [], "also": []}  # fmt: skip
 
 
 def _as_question(row: Mapping[str, Any], text: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ WRITTEN = Path(__file__).parent / "written"
 """Questions on other reports, which are learned from and never measured by."""
 KINDS = (
     *("fact", "paraphrase", "keyword", "typo", "entity", "multi", "metadata", "french"),
-    *("verbose", "format", "dialogue", "near", "falsepremise", "topic", "off"),
+    *("verbose", "format", "dialogue", "near", "falsepremise", "topic", "elsewhere", "off"),
 )
 SPLITS = ("dev", "test")
 _REQUIRED = {

@@ -26,7 +26,7 @@ from indexer.lexical import LexicalIndex
 from indexer.nearest import index_rows, open_index, open_rows, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import bm25s
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
-
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG when imported
 
 _STOPWORDS = frozenset(
     (
@@ -33,6 +30,8 @@ METHOD = "lucene"
 K1 = 1.2
 B = 0.75
 """Okapi BM25 as Lucene computes it (Kamphuis et al. 2020, "Which BM25 do you mean?")."""
+_ARRAYS = ("starts", "rows", "weights")
+_VOCABULARY = "vocabulary.json"
 
 
 def fold(text: str) -> str:
@@ -60,45 +59,67 @@ def is_stopword(word: str) -> bool:
 
 
 class LexicalIndex:
-    """BM25 over texts known by their position."""
+    """BM25 over texts known by their position.
 
-    def __init__(self, model: bm25s.BM25, size: int) -> None:
-        self._model = model
+    What a term adds to the score of each text that has it stands ready: for the term of number `t`, `weights`
+    are added to those of `rows`, both from `starts[t]` up to `starts[t + 1]`.
+    """
+
+    def __init__(
+        self,
+        vocabulary: dict[str, int],
+        starts: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        weights: NDArray[np.float32],
+        size: int,
+    ) -> None:
+        self.vocabulary = vocabulary
         self.size = size
-        self.vocabulary: dict[str, int] = model.vocab_dict
+        self._starts, self._rows, self._weights = starts, rows, weights
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> "LexicalIndex":
         """Index texts; equal texts give equal files, whatever the process (the vocabulary is sorted)."""
+        import bm25s  # only to build: it takes a third of a second to import
+
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG when imported
         documents = [terms(text) for text in texts]
         vocabulary = {term: number for number, term in enumerate(sorted({t for d in documents for t in d}))}
         model = bm25s.BM25(method=METHOD, k1=K1, b=B)
         numbered = [[vocabulary[term] for term in document] for document in documents]
         model.index((numbered, vocabulary), show_progress=False, create_empty_token=False)
-        return cls(model, len(texts))
+        starts, rows, weights = (model.scores[name] for name in ("indptr", "indices", "data"))
+        return cls(vocabulary, starts.astype(np.int64), rows, weights, len(texts))
 
     @classmethod
     def load(cls, folder: Path) -> "LexicalIndex":
         """Load what `save` wrote."""
-        model = bm25s.BM25.load(str(folder), show_progress=False)
-        return cls(model, json.loads((folder / "params.index.json").read_text())["num_docs"])
+        starts, rows, weights = (np.load(folder / f"{name}.npy") for name in _ARRAYS)
+        head = json.loads((folder / _VOCABULARY).read_text("utf-8"))
+        vocabulary = {term: number for number, term in enumerate(head["terms"])}
+        return cls(vocabulary, starts, rows, weights, head["texts"])
 
     def save(self, folder: Path) -> None:
         """Write the index as plain arrays and JSON."""
-        self._model.save(str(folder), show_progress=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, f"_{name}"), allow_pickle=False)
+        head = {"texts": self.size, "terms": list(self.vocabulary)}
+        (folder / _VOCABULARY).write_text(json.dumps(head, ensure_ascii=False) + "\n", "utf-8")
 
     def idf(self, query: Sequence[str]) -> NDArray[np.float64]:
         """Inverse document frequency of each term, greatest for one that no text has: `[len(query)]`."""
-        counts = np.diff(self._model.scores["indptr"])
-        frequency = np.array([counts[self.vocabulary[t]] if t in self.vocabulary else 0 for t in query])
+        numbers = [self.vocabulary.get(term) for term in query]
+        frequency = np.array([0 if t is None else self._starts[t + 1] - self._starts[t] for t in numbers])
         return np.log1p((self.size - frequency + 0.5) / (frequency + 0.5))
 
     def scores(self, query: Sequence[str]) -> NDArray[np.float32]:
         """BM25 of every text for the query's terms: float32 `[size]`, 0 where no term occurs."""
-        known = [term for term in query if term in self.vocabulary]
-        if not known:
-            return np.zeros(self.size, dtype=np.float32)
-        scores: NDArray[np.float32] = self._model.get_scores(known)
+        scores = np.zeros(self.size, dtype=np.float32)
+        for term in query:
+            if (number := self.vocabulary.get(term)) is not None:
+                mine = slice(self._starts[number], self._starts[number + 1])
+                scores[self._rows[mine]] += self._weights[mine]  # each text once: nothing is added twice
         return scores
 
 

@@ -2,7 +2,7 @@
 
 Few are searched one by one. Many are grouped into lists by k-means, one byte a number (IVF, SQ8); a search
 looks into the nearest lists only, so many that the true neighbours are among what it finds. The rows as they
-were lie beside the index, and whoever searches ranks what was found by them. Files are mapped, not read: what
+were lie beside the index, and whoever searches ranks what was found by them. Both are mapped, not read: what
 no question touches takes no memory.
 """
 
@@ -80,8 +80,15 @@ def write_index(
 
 
 def open_index(folder: Path, name: str) -> Any:
-    """Open an index; its file is mapped into memory."""
-    return faiss.read_index(str(folder / f"{name}.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    """Open an index. The lists of a large one are mapped into memory; what else there is, is read.
+
+    FAISS can map all of it (`IO_FLAG_MMAP_IFC`), but then takes the process with it if the file ends within
+    a number: `make fuzz` found that.
+
+    Raises:
+        RuntimeError: if the file does not hold an index.
+    """
+    return faiss.read_index(str(folder / f"{name}.faiss"), faiss.IO_FLAG_MMAP)
 
 
 def open_rows(folder: Path, indexes: Mapping[str, Mapping[str, Any]]) -> dict[str, NDArray[np.float32]]:

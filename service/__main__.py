@@ -12,6 +12,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from indexer.__main__ import DEFAULT_BUNDLE
@@ -138,24 +139,26 @@ def _for_people(answer: object, *, marked: bool) -> str:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import uvicorn
-
     from indexer.bundle import open_bundle
-    from service.app import create_app
-    from service.connection import Connection
-    from service.feedback import FeedbackLog
-    from service.log import logging_to
-    from service.rates import Rates
     from service.settings import Settings
-    from service.traces import provider_from_environment
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
-    traces = provider_from_environment()
-    feedback = FeedbackLog(settings.feedback) if settings.feedback else None
     path = options.bundle or settings.bundle
-    with _listen(options.host, options.port) as listening:
-        bundle = open_bundle(path)
+    with _listen(options.host, options.port) as listening, ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(open_bundle, path)  # models are loaded while the rest is imported
+        import uvicorn
+
+        from service.app import create_app
+        from service.connection import Connection
+        from service.feedback import FeedbackLog
+        from service.log import logging_to
+        from service.rates import Rates
+        from service.traces import provider_from_environment
+
+        traces = provider_from_environment()
+        feedback = FeedbackLog(settings.feedback) if settings.feedback else None
+        bundle = opening.result()
         app = create_app(
             bundle,
             settings.lanes,

@@ -14,6 +14,8 @@ from service.retriever import CHANNELS, Candidate, Retrieval, Retriever
 
 Reason = Literal["off_topic", "not_in_report", "premise_not_supported"]
 Mode = Literal["fast", "accurate"]
+REPEATS = 0.65
+"""From this likeness of words on (`late`), a question repeats the report's own more than a near miss does."""
 
 
 class UnknownDocumentError(LookupError):
@@ -284,16 +286,19 @@ def confidence_features(retrieval: Retrieval) -> dict[str, float]:
 def reading_features(retrieval: Retrieval) -> dict[str, float]:
     """What tells whether the report answers a question that is about it.
 
-    The best logits of what was read; whether a name or number of the question stands nowhere in it; and how
-    much the question repeats the report's own words, which a near miss does more than most questions.
+    The best logits of what was read, and how many passages had to be; whether a name or number of the
+    question stands nowhere in it; and how much the question repeats the report's own words: what is asked in
+    other words or in the very same ones is mostly answered, a near miss is in between.
     """
     read = [(c, c.reading) for c in retrieval.candidates if c.reading]
+    likeness = max(candidate.scores["late"] for candidate, _ in read)
     return {
         "answers": max(reading.answers for _, reading in read),
         "evidence": max(reading.sentences[c.sentence - reading.first] for c, reading in read),
-        "words": max(reading.words for _, reading in read),
+        "passages": float(len(read)),
         "unnamed": float(retrieval.unnamed),
-        "late": max(candidate.scores["late"] for candidate, _ in read),
+        "late": likeness,
+        "repeats": max(0.0, likeness - REPEATS),
     }
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eval.calibrate import ANSWERABLE_REFUSED, SURE, Asked, calibrate, fit_choice
+from eval.calibrate import ANSWERABLE_REFUSED, SURE, Asked, calibrate, fit_choice, read_for
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer
@@ -52,6 +52,20 @@ def test_what_is_fitted_repeats_and_refuses_few_of_what_is_answered(asked: Asked
     ended = np.mean([found is not None and found.answers >= fitted["reading"]["sure"] for found in best])
     assert ended == pytest.approx(1 - SURE, abs=0.1)
     assert fitted["reading"]["reader_sha256"] == asked.bundle.manifest["reader"]["sha256"]
+
+
+def test_what_is_fitted_on_is_read_as_serving_reads(asked: Asked) -> None:
+    calibration = asked.bundle.manifest["calibration"]
+    sure, answerer = calibration["reading"]["sure"], Answerer(asked.bundle)
+    cut = 0
+    for question in asked.questions[::4]:
+        query, retrieval = answerer.retrieve(question.question, [question.document_id], question.history)
+        (item,) = read_for(replace(asked, questions=[question]), calibration)
+        served = answerer.read(query, retrieval)
+        ranked = item.until(sure).ranked(calibration["reading"]["ranking"])
+        assert ranked.candidates == served.candidates
+        cut += len(item.until(sure).sentences) < len(item.sentences)
+    assert cut > 0
 
 
 def test_questions_that_are_held_out_are_fitted_on_too(asked: Asked) -> None:

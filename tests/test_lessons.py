@@ -221,6 +221,18 @@ def test_held_out_reports_are_written_as_reports_that_ship_are(reports: Path, tm
     assert [HILLS[start:end] for start, end in unasked.near] == ["It stood long."]
 
 
+def test_to_reports_that_are_held_out_questions_about_others_of_them_are_put(
+    reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eval.lessons.held_out", lambda lessons: ([], lessons))
+    write_rows(reports / "questions.jsonl", [{"id": f"q-{n}", "kind": "fact", **row}
+                                             for n, row in enumerate(ROWS[:3])])  # fmt: skip
+    write_held_out(reports, {}, tmp_path / "held")
+    found = load_questions(tmp_path / "held" / "questions", {"HILLS": HILLS, "RIVER": RIVER})
+    strange = {(q.document_id, q.question) for q in found if q.kind == "elsewhere" and not q.answerable}
+    assert strange == {("HILLS", "Which rose?"), ("HILLS", "When did it fall?"), ("RIVER", "What stood?")}
+
+
 def test_only_collections_in_which_all_is_answered_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.lessons._PLENTY", 4)
     asked = tuple((f"{n}?", frozenset({(0, 0)})) for n in range(2))

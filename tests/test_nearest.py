@@ -75,3 +75,17 @@ def test_a_small_index_holds_its_rows_itself(tmp_path: Path) -> None:
     about = write_index(tmp_path, "passages", unit(9, 0), unit(9, 1))
     assert open_rows(tmp_path, {"passages": about}) == {}
     assert np.array_equal(index_rows(open_index(tmp_path, "passages")), unit(9, 0))
+
+
+@pytest.mark.parametrize("exact_up_to", [0, 100])
+def test_a_file_that_ends_anywhere_is_refused_and_takes_nobody_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
+) -> None:
+    monkeypatch.setattr(indexer.nearest, "EXACT_UP_TO", exact_up_to)
+    write_index(tmp_path, "passages", unit(90, 0), unit(9, 1))
+    file = tmp_path / "passages.faiss"
+    whole = file.read_bytes()
+    for end in {*range(200), *range(200, len(whole), 7)}:
+        file.write_bytes(whole[:end])
+        with pytest.raises(RuntimeError):
+            open_index(tmp_path, "passages")
