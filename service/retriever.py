@@ -24,7 +24,7 @@ SENTENCE_CHANNELS = ("sentence", "late_sentence")
 """What the answering sentence within a passage is chosen by."""
 DEPTH = 100
 """How many passages each channel proposes."""
-LATE_DEPTH = 48
+LATE_DEPTH = 100
 """How many of those, by the channels that propose, are matched token by token: it costs most, and a corpus
 of any size then costs what a small one does."""
 _FIRST = tuple(CHANNELS.index(name) for name in ("dense", "sentence", "lexical"))
