@@ -145,20 +145,20 @@ def _serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be told to stop is no failure
     settings = Settings.from_environment()
     path = options.bundle or settings.bundle
-    with _listen(options.host, options.port) as listening, ThreadPoolExecutor(1) as beside:
-        opening = beside.submit(open_bundle, path)  # models are loaded while the rest is imported
-        import uvicorn
+    with _listen(options.host, options.port) as listening:
+        with ThreadPoolExecutor(1) as beside:
+            opening = beside.submit(open_bundle, path)  # models are loaded while the rest is imported
+            import uvicorn
 
-        from service.app import create_app
-        from service.connection import Connection
-        from service.feedback import FeedbackLog
-        from service.log import logging_to
-        from service.rates import Rates
-        from service.traces import provider_from_environment
-
+            from service.app import create_app
+            from service.connection import Connection
+            from service.feedback import FeedbackLog
+            from service.log import logging_to
+            from service.rates import Rates
+            from service.traces import provider_from_environment
+        bundle = opening.result()
         traces = provider_from_environment()
         feedback = FeedbackLog(settings.feedback) if settings.feedback else None
-        bundle = opening.result()
         app = create_app(
             bundle,
             settings.lanes,
