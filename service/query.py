@@ -100,14 +100,17 @@ class Vocabulary:
         used = Counter("".join(self._report)).most_common(_LETTERS)
         self._letters = sorted({*"".join(english), *(letter for letter, _ in used)})
 
-    def mend(self, word: str) -> str:
-        """The word that was meant: the same one, unless it is unknown and very near to a known one."""
+    def mend(self, word: str, short: bool = False) -> str:
+        """The word that was meant: the same one, unless it is unknown and very near to a known one.
+
+        A `short` name is mended to a word of the report only: English words are none.
+        """
         if self.knows(word):
             return word
         folded = fold(word)
         if word.islower() and folded in _SHORTHAND:
             return _SHORTHAND[folded]
-        near = set(self._one_slip_from(folded))
+        near = {known for known in self._one_slip_from(folded) if not short or known in self._report}
         # Typed with a capital inside a sentence, an unknown word is a name that the report lacks; and two
         # slips lead to a word of the report only, else "zelensky" would be "kerensky".
         if not near and len(folded) >= 8 and not word[0].isupper():
@@ -211,7 +214,10 @@ def _readable(question: str, vocabulary: Vocabulary) -> str:
     if glossed is not None:
         return glossed
     unknown = (word for word in dict.fromkeys(_TYPED.findall(question)) if not vocabulary.knows(word))
-    mended = {word: vocabulary.mend(word) for word in islice(unknown, _MENDED)}
+    shouted = question.isupper()  # else a word in capitals is a short name
+    mended = {
+        word: vocabulary.mend(word, word.isupper() and not shouted) for word in islice(unknown, _MENDED)
+    }
     return _TYPED.sub(lambda match: mended.get(match.group(), match.group()), question)
 
 

@@ -121,6 +121,20 @@ def test_a_word_of_the_report_is_preferred(word: str, meant: str) -> None:
     assert Vocabulary(["The river rose."], {"rover": 900, "rivers": 900}).mend(word) == meant
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Does the CSPA limit aid?", "Does the CSPA limit aid?"),  # a spa is no short name
+        ("When did MIUNSMA leave?", "When did minusma leave?"),
+        ("DOES THE LMIT CHANGE?", "DOES THE limit CHANGE?"),
+    ],
+)
+def test_a_word_in_capitals_is_a_short_name_unless_all_are(
+    vocabulary: Vocabulary, typed: str, meant: str
+) -> None:
+    assert ask(vocabulary, typed).text == meant
+
+
 def test_an_unknown_word_with_a_capital_is_mended_by_one_letter_only() -> None:
     vocabulary = Vocabulary(["The peacekeepers left."], {})
     assert vocabulary.mend("peacekepprs") == "peacekeepers"
