@@ -227,13 +227,14 @@ def crashes(options: Options) -> int:
     random, trials = Random(options.seed), list[Trials]()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # a trial without permissions is to fail later than here
+        real = real_yard(Path(folder, "real"), options.bundle) if options.real else None  # or ends here
         small = small_yard(Path(folder, "small"))
         trials += kills(small, options.kills, random, _say)
         for each in failures(small, random):
             _say(each.name)
             trials.append(each)
-        if options.real:
-            for each in kills(real_yard(Path(folder, "real"), options.bundle), options.real, random, _say):
+        if real:
+            for each in kills(real, options.real, random, _say):
                 each.name = f"the real bundle, {each.name}"
                 trials.append(each)
     _report(options, "Crashes", table(trials))

@@ -91,3 +91,11 @@ def test_the_command_writes_the_table(tmp_path: Path) -> None:
     assert "| build: killed at a random instant |" in file.read_text()
     with mock.patch("eval.operations.crashes.failures", return_value=[Trials("x", failures=["gone"])]):
         assert main(["crashes", "--kills", "0"]) == 1
+
+
+def test_a_bundle_that_is_not_there_is_told_before_anything_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mock.patch("eval.operations.crashes.kills", side_effect=AssertionError("tried")):
+        assert main(["crashes", "--real", "1", "--bundle", str(tmp_path)]) == 1
+    assert f"{tmp_path}: found no bundle, expected" in capsys.readouterr().err
