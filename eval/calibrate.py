@@ -12,7 +12,8 @@ Each fit is a maximum of likelihood:
   questions about the report that the report answers.
 * `reading`, where the bundle has a reader: `ranking`, as `fusion`, over the sentences that were read; and
   `confidence`, which takes the place of the share: the probability that a question about the report is
-  one that it answers (logistic regression over what was read).
+  one that it answers (logistic regression over what was read). Questions that another report answers are
+  among those that it does not: of them, too, a similarity says little.
 """
 
 import json
