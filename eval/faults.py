@@ -14,7 +14,6 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-import faiss
 import numpy as np
 import onnxruntime.quantization
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from indexer.build import build_bundle
 from indexer.bundle import Bundle, open_bundle
 from indexer.embedding import DEFAULT_ENCODER, PassageEncoder, find_encoder
 from indexer.lexical import LexicalIndex
-from indexer.nearest import flat_index
+from indexer.nearest import NearestIndex, exact_index
 from indexer.sentences import sentence_spans
 
 deep = partial(in_process, depth=DEEPEST)
@@ -114,8 +113,8 @@ def _shuffled_vectors(sound: Sound) -> Ask:
     return deep(
         replace(
             sound.bundle,
-            passage_index=flat_index(random.permutation(_vectors(sound.bundle.passage_index))),
-            sentence_index=flat_index(random.permutation(_vectors(sound.bundle.sentence_index))),
+            passage_index=exact_index(random.permutation(sound.bundle.passage_index.rows)),
+            sentence_index=exact_index(random.permutation(sound.bundle.sentence_index.rows)),
         )
     )
 
@@ -190,9 +189,9 @@ def _other_machine(sound: Sound) -> Ask:
     """Other kernels: every vector differs in its last bits."""
     random = np.random.default_rng(0)
 
-    def noisy(index: faiss.Index) -> faiss.IndexFlatIP:
-        vectors = _vectors(index)
-        return flat_index(vectors + random.normal(scale=1e-6, size=vectors.shape).astype(np.float32))
+    def noisy(index: NearestIndex) -> NearestIndex:
+        noise = random.normal(scale=1e-6, size=index.rows.shape).astype(np.float32)
+        return exact_index(index.rows + noise)
 
     return deep(
         replace(
@@ -211,11 +210,6 @@ def _other_order(sound: Sound) -> Ask:
     Random(0).shuffle(questions)
     replies = {question.id: ask(question) for question in questions}
     return lambda question: replies[question.id]
-
-
-def _vectors(index: faiss.Index) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = index.reconstruct_n(0, index.ntotal)
-    return vectors
 
 
 MUTATIONS = (

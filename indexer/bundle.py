@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +22,10 @@ from indexer.documents import Document
 from indexer.encoder import QueryEncoder
 from indexer.late import LateIndex
 from indexer.lexical import LexicalIndex
-from indexer.nearest import index_rows, open_index, open_rows, write_index
+from indexer.nearest import NearestIndex, open_index, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"
@@ -74,26 +73,14 @@ class Bundle:
     manifest: Mapping[str, Any]
     documents: Mapping[str, BundledDocument]
     passages: tuple[Passage, ...]
-    passage_index: faiss.Index
-    sentence_index: faiss.Index
-    smalltalk_index: faiss.Index
+    passage_index: NearestIndex
+    sentence_index: NearestIndex
+    smalltalk_index: NearestIndex
     lexical: LexicalIndex
     late: LateIndex
     encoder: QueryEncoder
     reader: CrossEncoder | None
     english: Mapping[str, int]
-    rows: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    """The vectors of an index that does not hold them itself, by its name (`indexer/nearest.py`)."""
-
-    @property
-    def passage_vectors(self) -> NDArray[np.float32]:
-        """The unit vector of each passage: `[len(passages), dim]`."""
-        return self.rows["passages"] if "passages" in self.rows else index_rows(self.passage_index)
-
-    @property
-    def sentence_vectors(self) -> NDArray[np.float32]:
-        """The unit vector of each sentence."""
-        return self.rows["sentences"] if "sentences" in self.rows else index_rows(self.sentence_index)
 
     @cached_property
     def sentence_starts(self) -> NDArray[np.int64]:
@@ -227,10 +214,9 @@ def _open(folder: Path) -> Bundle:
         manifest=manifest,
         documents=documents,
         passages=passages,
-        passage_index=open_index(folder, "passages"),
-        sentence_index=open_index(folder, "sentences"),
-        smalltalk_index=open_index(folder, "smalltalk"),
-        rows=open_rows(folder, manifest["indexes"]),
+        passage_index=open_index(folder, "passages", manifest["indexes"]["passages"]),
+        sentence_index=open_index(folder, "sentences", manifest["indexes"]["sentences"]),
+        smalltalk_index=open_index(folder, "smalltalk", manifest["indexes"]["smalltalk"]),
         lexical=LexicalIndex.load(folder / "lexical"),
         late=LateIndex.load(folder / "late"),
         encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
@@ -334,14 +320,14 @@ def _verify_counts(folder: Path, bundle: Bundle) -> None:
         ("documents", len(bundle.documents), counts["documents"]),
         ("passages.jsonl", len(bundle.passages), counts["passages"]),
         ("passages.jsonl sentences", sentences, counts["sentences"]),
-        ("passages.faiss", bundle.passage_index.ntotal, counts["passages"]),
-        ("sentences.faiss", bundle.sentence_index.ntotal, counts["sentences"]),
+        ("passages.faiss", len(bundle.passage_index.rows), counts["passages"]),
+        ("sentences.faiss", len(bundle.sentence_index.rows), counts["sentences"]),
         ("lexical", bundle.lexical.size, counts["passages"]),
         ("late sentences", bundle.late.sentences, counts["sentences"]),
         ("late dimension", bundle.late.dimension, dimension),
-        ("passages.faiss dimension", bundle.passage_index.d, dimension),
-        ("smalltalk.faiss dimension", bundle.smalltalk_index.d, dimension),
-        ("sentences.faiss dimension", bundle.sentence_index.d, dimension),
+        ("passages.faiss dimension", bundle.passage_index.rows.shape[1], dimension),
+        ("smalltalk.faiss dimension", bundle.smalltalk_index.rows.shape[1], dimension),
+        ("sentences.faiss dimension", bundle.sentence_index.rows.shape[1], dimension),
     ):
         if found != expected:
             raise BundleError(folder / what, str(found), str(expected))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from indexer.bundle import Bundle
 from indexer.encoder import EncodedQuery
 from indexer.lexical import K1, terms
-from indexer.nearest import index_rows
 from indexer.passages import Passage, encoding_text
 from service.query import Query
 
@@ -85,9 +84,9 @@ class Retriever:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._passage_vectors = bundle.passage_vectors
-        self._sentence_vectors = bundle.sentence_vectors
-        self._smalltalk_vectors = index_rows(bundle.smalltalk_index)
+        self._passage_vectors = bundle.passage_index.rows
+        self._sentence_vectors = bundle.sentence_index.rows
+        self._smalltalk_vectors = bundle.smalltalk_index.rows
         self._sentence_passage = np.repeat(np.arange(len(bundle.passages)), np.diff(bundle.sentence_starts))
         self._document = np.array([passage.document_id for passage in bundle.passages])
         calibration = bundle.manifest["calibration"]
@@ -198,10 +197,10 @@ class Retriever:
         found = []
         for query, words in zip(encoded, lexical, strict=True):
             if allowed is None:
-                found.append(_search(self._bundle.passage_index, query.vector))
-                near = _search(self._bundle.sentence_index, query.vector)
+                found.append(self._bundle.passage_index.search(query.vector, DEPTH))
+                near = self._bundle.sentence_index.search(query.vector, DEPTH)
                 found.append(self._sentence_passage[near])
-            else:  # an index of lists would pass by what few documents hold
+            else:  # what few documents hold may be far from what is nearest of all
                 _, inside = self._inside(allowed)
                 dense, cosine = self._cosines(allowed, inside, query)
                 found.append(allowed[_best(dense)])
@@ -229,9 +228,3 @@ def _best(scores: NDArray[Any]) -> NDArray[np.int64]:
     least = np.partition(scores, -DEPTH)[-DEPTH]
     above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
     return np.concatenate([above, equal[: DEPTH - len(above)]])
-
-
-def _search(index: Any, query: NDArray[np.float32]) -> NDArray[np.int64]:
-    _, found = index.search(query[None], DEPTH)
-    rows: NDArray[np.int64] = found[0][found[0] >= 0]
-    return rows

@@ -65,8 +65,8 @@ def replaced(path: Path, data: bytes | None) -> Iterator[None]:
 def test_a_bundle_opens_as_what_was_written(bundle: Bundle, bundle_path: Path) -> None:
     counts = bundle.manifest["counts"]
     assert len(bundle.documents) == counts["documents"] == 1
-    assert len(bundle.passages) == counts["passages"] == bundle.passage_index.ntotal
-    assert bundle.sentence_starts[-1] == counts["sentences"] == bundle.sentence_index.ntotal
+    assert len(bundle.passages) == counts["passages"] == len(bundle.passage_index.rows)
+    assert bundle.sentence_starts[-1] == counts["sentences"] == len(bundle.sentence_index.rows)
     assert bundle.positions[bundle.passages[5].passage_id] == 5
     document = bundle.documents["IF10116"]
     assert (document.id, document.title) == ("IF10116", "Mali")
@@ -79,14 +79,14 @@ def test_every_row_is_the_vector_of_its_text(bundle: Bundle, mali: Document) -> 
     row = 0
     for number, passage in enumerate(bundle.passages):
         sentences = encoding_sentences(mali, passage)
-        whole = bundle.passage_index.reconstruct(number) @ bundle.encoder.encode(" ".join(sentences)).vector
+        whole = bundle.passage_index.rows[number] @ bundle.encoder.encode(" ".join(sentences)).vector
         assert whole > 0.95
         for text in sentences:
-            vector = bundle.sentence_index.reconstruct(row)
+            vector = bundle.sentence_index.rows[row]
             assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
             assert vector @ bundle.encoder.encode(text).vector > 0.95
             row += 1
-    assert row == bundle.sentence_index.ntotal
+    assert row == len(bundle.sentence_index.rows)
 
 
 def test_the_manifest_lists_every_file(bundle: Bundle, bundle_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import indexer.nearest
-from indexer.nearest import build_index, index_rows, open_index, open_rows, write_index
+from indexer.nearest import build_index, open_index, write_index
 
 DIMENSION = 16
 
@@ -29,25 +29,41 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.integers(1, 40), st.integers(0, 99))
 def test_few_are_searched_as_numpy_would(count: int, seed: int) -> None:
-    vectors, queries = unit(count, seed), unit(3, seed + 1)
-    index, about = build_index(vectors, queries)
+    vectors, query = unit(count, seed), unit(1, seed + 1)[0]
+    index, about = build_index(vectors, vectors)
     assert about == {"kind": "flat"}
-    scores, _ = index.search(queries, 1)
-    np.testing.assert_allclose(scores[:, 0], (queries @ vectors.T).max(axis=1), atol=1e-6)
-    assert np.array_equal(index_rows(index), vectors)
+    assert np.array_equal(index.rows, vectors)
+    near = index.search(query, 5)
+    np.testing.assert_allclose((vectors @ query)[near], np.sort(vectors @ query)[::-1][:5], atol=1e-6)
 
 
 @pytest.mark.usefixtures("many")
 def test_of_many_nearly_all_true_neighbours_are_found_and_the_manifest_says_how_many() -> None:
     vectors, queries = unit(4_000, 0), unit(500, 1)
     index, about = build_index(vectors, queries)
-    assert (about["kind"], about["lists"], about["queries"]) == ("ivf-sq8", 100, 200)
-    assert index.nprobe == about["probed"] < about["lists"]
-    true = np.argsort(-(queries @ vectors.T), axis=1)[:, :50]
-    found = index.search(queries, indexer.nearest.DEPTH)[1]
-    recall = np.mean([np.isin(rows, near).mean() for rows, near in zip(true, found, strict=True)])
+    assert (about["kind"], about["queries"]) == ("PQ8x4fs", 200)
+    assert index.ranked == about["ranked"] < len(vectors)
+    recall = [np.isin(np.argsort(-(vectors @ query))[:50], index.search(query)).mean() for query in queries]
     assert about["recall@100"] >= 0.99
-    assert recall >= 0.98
+    assert np.mean(recall) >= 0.98
+
+
+@pytest.mark.usefixtures("many")
+def test_what_the_codes_find_is_ranked_by_the_rows() -> None:
+    vectors = unit(4_000, 0)
+    index, _ = build_index(vectors, unit(50, 1))
+    for query in unit(9, 2):
+        near = index.search(query, 7)
+        assert len(near) == 7
+        assert np.all(np.diff((vectors @ query)[near]) <= 0)
+        assert near[0] == np.argmax(vectors @ query)
+
+
+@pytest.mark.usefixtures("many")
+def test_fewer_rows_than_are_asked_for_are_all_found() -> None:
+    vectors = unit(30, 0)
+    index, _ = build_index(vectors, vectors)
+    assert sorted(index.search(vectors[0])) == list(range(30))
 
 
 @pytest.mark.usefixtures("many")
@@ -63,18 +79,27 @@ def test_two_builds_give_the_same_file(tmp_path: Path) -> None:
 def test_the_rows_of_many_lie_beside_their_index(tmp_path: Path) -> None:
     vectors, queries = unit(3_000, 0), unit(50, 1)
     about = write_index(tmp_path, "passages", vectors, queries)
-    index, rows = open_index(tmp_path, "passages"), open_rows(tmp_path, {"passages": about})
-    assert isinstance(rows["passages"], np.memmap)
-    assert np.array_equal(rows["passages"], vectors)
+    index = open_index(tmp_path, "passages", about)
+    assert isinstance(index.rows, np.memmap)
+    assert np.array_equal(index.rows, vectors)
     built, _ = build_index(vectors, queries)
-    assert index.nprobe == built.nprobe
-    assert np.array_equal(index.search(queries, 9)[1], built.search(queries, 9)[1])
+    assert index.ranked == built.ranked
+    for query in queries:
+        assert np.array_equal(index.search(query, 9), built.search(query, 9))
+
+
+@pytest.mark.usefixtures("many")
+def test_other_rows_beside_an_index_are_refused(tmp_path: Path) -> None:
+    about = write_index(tmp_path, "passages", unit(3_000, 0), unit(50, 1))
+    np.save(tmp_path / "passages.npy", unit(2_999, 0))
+    with pytest.raises(ValueError, match=r"passages\.npy: found \(2999, 16\), expected \(3000, 16\)"):
+        open_index(tmp_path, "passages", about)
 
 
 def test_a_small_index_holds_its_rows_itself(tmp_path: Path) -> None:
     about = write_index(tmp_path, "passages", unit(9, 0), unit(9, 1))
-    assert open_rows(tmp_path, {"passages": about}) == {}
-    assert np.array_equal(index_rows(open_index(tmp_path, "passages")), unit(9, 0))
+    assert not (tmp_path / "passages.npy").exists()
+    assert np.array_equal(open_index(tmp_path, "passages", about).rows, unit(9, 0))
 
 
 @pytest.mark.parametrize("exact_up_to", [0, 100])
@@ -82,10 +107,10 @@ def test_a_file_that_ends_anywhere_is_refused_and_takes_nobody_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
 ) -> None:
     monkeypatch.setattr(indexer.nearest, "EXACT_UP_TO", exact_up_to)
-    write_index(tmp_path, "passages", unit(90, 0), unit(9, 1))
+    about = write_index(tmp_path, "passages", unit(90, 0), unit(9, 1))
     file = tmp_path / "passages.faiss"
     whole = file.read_bytes()
     for end in {*range(200), *range(200, len(whole), 7)}:
         file.write_bytes(whole[:end])
         with pytest.raises(RuntimeError):
-            open_index(tmp_path, "passages")
+            open_index(tmp_path, "passages", about)

@@ -71,15 +71,16 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_large_shelf_is_searched_in_lists_and_a_sentence_still_finds_itself(
+def test_a_large_shelf_is_searched_by_codes_and_a_sentence_still_finds_itself(
     shelf: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexer.nearest, "EXACT_UP_TO", 0)
     passages, sentences = (
-        build_index(rows, rows)[0] for rows in (shelf.passage_vectors, shelf.sentence_vectors)
+        build_index(index.rows, index.rows)[0] for index in (shelf.passage_index, shelf.sentence_index)
     )
-    rows = {"passages": shelf.passage_vectors, "sentences": shelf.sentence_vectors}
-    large = Retriever(replace(shelf, passage_index=passages, sentence_index=sentences, rows=rows))
+    assert passages.ranked
+    assert sentences.ranked
+    large = Retriever(replace(shelf, passage_index=passages, sentence_index=sentences))
     for passage in shelf.passages[::3]:
         start, end = passage.sentences[-1]
         sentence = shelf.documents[passage.document_id].text[start:end]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.bundle import Bundle, open_bundle
-from indexer.nearest import flat_index
+from indexer.nearest import exact_index
 from service.answer import Answer, Answerer, Mode
 
 _TOP = 5
@@ -63,8 +63,8 @@ def _recall(bundle: Bundle, questions: Sequence[str], found: Sequence[Sequence[t
     exact = Answerer(
         replace(
             bundle,
-            passage_index=flat_index(np.ascontiguousarray(bundle.passage_vectors)),
-            sentence_index=flat_index(np.ascontiguousarray(bundle.sentence_vectors)),
+            passage_index=exact_index(np.ascontiguousarray(bundle.passage_index.rows)),
+            sentence_index=exact_index(np.ascontiguousarray(bundle.sentence_index.rows)),
         )
     )
     shares = []

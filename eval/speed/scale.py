@@ -17,13 +17,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.speed.parts import SpeedError
 from eval.speed.texts import WORDS, first_words, read_questions, read_texts, write_corpus
 from indexer.bundle import Bundle
-from indexer.nearest import DEPTH, build_index
+from indexer.nearest import build_index
 from indexer.store import EmbeddingStore
 
 SLOWER, RECALL = 1.3, 0.99
@@ -117,18 +118,19 @@ def _measure(folder: Path, texts: Sequence[str], before: Path | None, questions:
 def measure_index(bundle: Bundle, count: int, say: Say) -> IndexAlone:
     """Build and search an index of so many vectors: a bundle's, each again and again beside itself."""
     random = np.random.default_rng(0)
-    vectors = _unit(np.resize(bundle.sentence_vectors, (count, bundle.sentence_vectors.shape[1])), random)
-    queries = _unit(np.array(bundle.passage_vectors[:1_000]), random)
+    rows = bundle.sentence_index.rows
+    vectors = _unit(np.resize(rows, (count, rows.shape[1])), random)
+    queries = _unit(np.array(bundle.passage_index.rows[:1_000]), random)
     say(f"indexing {count:,} vectors")
     start = time.perf_counter()
     index, about = build_index(vectors, queries)
     took = time.perf_counter() - start
     start = time.perf_counter()
     for query in queries[:200]:
-        index.search(query[None], DEPTH)
+        index.search(query)
     search = (time.perf_counter() - start) / len(queries[:200]) * 1_000
-    bytes_each = vectors.shape[1] * (4 if about["kind"] == "flat" else 1) + 8
-    return IndexAlone(count, took, count * bytes_each / 1e6, search, about)
+    megabytes = len(faiss.serialize_index(index.index)) / 1e6
+    return IndexAlone(count, took, megabytes, search, about)
 
 
 def scale_page(sizes: Sequence[Size], alone: Sequence[IndexAlone], made: str, plots: Path) -> str:
