@@ -83,7 +83,7 @@ sbom: ## list what serving installs, with hashes, in build/sbom.json (CycloneDX)
 	@mkdir -p build; $(call WITH_TOOL,cyclonedx-bom==7.5.0,cyclonedx-py requirements lock/serve.txt \
 	  --pyproject pyproject.toml --output-reproducible --output-file build/sbom.json)
 
-audit: ## look up all that is locked among known vulnerabilities (asks PyPI)
+audit: ## look up what serving, building and testing install among known vulnerabilities (asks PyPI)
 	@$(call WITH_TOOL,pip-audit==2.10.1,pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 	  $(patsubst %,-r lock/%.txt,serve build traces test torch)) || { \
 	  echo 'audit: a package is vulnerable, or could not be looked up (see above)' >&2; exit 1; }

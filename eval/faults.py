@@ -22,7 +22,7 @@ from eval.asking import DEEPEST, Ask, in_process
 from eval.questions import Question
 from indexer.build import build_bundle
 from indexer.bundle import Bundle, open_bundle
-from indexer.embedding import DEFAULT_ENCODER, PassageEncoder, find_encoder
+from indexer.embedding import PassageEncoder, find_encoder
 from indexer.lexical import LexicalIndex
 from indexer.nearest import NearestIndex, exact_index
 from indexer.sentences import sentence_spans
@@ -45,10 +45,10 @@ class Sound:
         """Canonical text of each document."""
         return {document.id: document.text for document in self.bundle.documents.values()}
 
-    def rebuilt(self, encoder: str = DEFAULT_ENCODER) -> Ask:
+    def rebuilt(self) -> Ask:
         """Ask a bundle that is built now, by the code as it is now."""
         path = self.folder / "bundle"
-        build_bundle(self.corpus, path, encoder, force=True)
+        build_bundle(self.corpus, path, force=True)
         return deep(open_bundle(path))
 
     def calibrated(self, **changes: Any) -> Ask:
@@ -92,7 +92,9 @@ def _first_token_pooling(sound: Sound) -> Ask:
     pooling = json.loads(path.read_text())
     pooling |= {name: name == "pooling_mode_cls_token" for name in pooling if name.startswith("pooling_mode")}
     path.write_text(json.dumps(pooling))
-    return sound.rebuilt(str(model))
+    source = replace(find_encoder(), folder=model)  # with its adapter and all else that is served
+    with mock.patch("indexer.build.find_encoder", lambda name: source):
+        return sound.rebuilt()
 
 
 def _per_tensor(sound: Sound) -> Ask:

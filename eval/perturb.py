@@ -31,13 +31,13 @@ def typo(text: str, random: Random) -> str:
         word[:at] + word[at] + word[at:],
         word[:at] + random.choice(_LETTERS) + word[at + 1 :],
     )
-    words[place] = random.choice(slips)
+    words[place] = random.choice([slip for slip in slips if slip != word])
     return " ".join(words)
 
 
 def casing(text: str, random: Random) -> str:
     """All in lower case, or all in capitals."""
-    return random.choice((text.lower(), text.upper()))
+    return random.choice([other for other in (text.lower(), text.upper()) if other != text] or [text])
 
 
 def padding(text: str, random: Random) -> str:

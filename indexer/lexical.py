@@ -36,6 +36,8 @@ _VOCABULARY = "vocabulary.json"
 
 def fold(text: str) -> str:
     """Lower case without accents: what typing on a phone leaves of a word."""
+    if text.isascii():  # the same, in a twentieth of the time
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 

@@ -4,7 +4,6 @@ Append-only records, each `header, payload`; a header holds the payload's length
 CRC of itself. Whatever is not whole is as if it were not there, and is made again.
 """
 
-import fcntl
 import os
 import struct
 import tempfile
@@ -12,6 +11,11 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is built: `indexer/publication.py` says so
+    fcntl = None  # type: ignore[assignment]
 
 _HEADER = struct.Struct("<4sI32sI")
 _CHECK = struct.Struct("<I")
@@ -105,6 +109,8 @@ def _locked(path: Path) -> int:
     """The file, locked until it is closed; -1 if somebody else holds the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    if fcntl is None:
+        return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -82,7 +82,7 @@ class Answerer:
         self.bundle = bundle
         self._retriever = Retriever(bundle)
         self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
-        self._names = {k: v for document in bundle.documents.values() for k, v in document.names.items()}
+        self._names = self._names_of(bundle.documents)
         self._calibration: Mapping[str, Any] = bundle.manifest["calibration"]
         self._reading: Mapping[str, Any] = self._calibration.get("reading") or {}
         self._reader = Reader(bundle) if self._reading and bundle.reader else None
@@ -141,7 +141,7 @@ class Answerer:
         for result in sorted((r for answer in answers for r in answer.results), key=lambda r: -r.score):
             best.setdefault(result.candidate.passage.passage_id, result)
         return Answer(
-            make_query(question, history, self._vocabulary, self._names),
+            self._query(question, documents, history),
             question,
             True,
             min(answer.confidence for answer in answers),
@@ -217,8 +217,24 @@ class Answerer:
         for document_id in documents or ():
             if document_id not in self.bundle.documents:
                 raise UnknownDocumentError(document_id, self.bundle.documents)
-        query = make_query(question, history, self._vocabulary, self._names)
+        query = self._query(question, documents, history)
         return query, self._retriever.retrieve(query, documents or None)
+
+    def _query(
+        self, question: str, documents: Collection[str] | None, history: Sequence[Mapping[str, str]]
+    ) -> Query:
+        names = self._names_of(documents) if documents else self._names
+        return make_query(question, history, self._vocabulary, names)
+
+    def _names_of(self, documents: Collection[str]) -> dict[str, str]:
+        """What short names stand for in these documents, but for those that stand for different things."""
+        found: dict[str, str] = {}
+        different = set()
+        for document_id in documents:
+            for short, name in self.bundle.documents[document_id].names.items():
+                if fold(found.setdefault(short, name)) != fold(name):
+                    different.add(short)
+        return {short: name for short, name in found.items() if short not in different}
 
     def read(self, query: Query, retrieval: Retrieval) -> Retrieval:
         """Read the best candidates together with the question, and rank them by what was found."""

@@ -26,6 +26,8 @@ _EARLIER = 0.7
 """What a follow-up refers to counts less than its own words, and less again the longer ago it was said."""
 _FURTHEST = 4
 """So many earlier questions are taken along at most."""
+_LONGEST = 40
+"""Letters of a word that may be misspelt; to look for the like of a longer one would take long."""
 _MENDED = 20
 """So many unknown words of a text are mended: the rest is no question."""
 _LETTERS = 64
@@ -48,8 +50,8 @@ _SHORTHAND = {
     "mth": "month", "mnth": "month", "ppl": "people", "pls": "please", "plz": "please", "thru": "through",
     "mil": "million", "bn": "billion", "intl": "international", "dept": "department",
 }  # fmt: skip
-_WHY = re.compile(
-    r"(?:^|[.!?,] )\W*(?:(?:so|and|but|ok|okay|then) )*"
+_WHY = re.compile(  # bounded: what stands before is looked at from each of many commas
+    r"(?:^|[.!?,] )\W{0,8}(?:(?:so|and|but|ok|okay|then) )*"
     r"(?:why|how come|what (?:made|led|caused|pushed|prompted|drove|explains|reason)|for what reason)\b"
 )
 _ASKED_AFTER = re.compile(
@@ -143,7 +145,7 @@ class Vocabulary:
         if word.islower() and folded in _SHORTHAND:
             return False
         return (
-            len(folded) < 4
+            not 4 <= len(folded) <= _LONGEST
             or folded in self._report
             or folded in self._english
             or bool(self._stems & set(terms(folded)))

@@ -148,8 +148,9 @@ def add_questions(
     @app.get("/v1/suggestions", responses=documented(*GUARDED), tags=["questions"])
     async def suggested() -> schemas.SuggestionList:
         """Starter questions, each of which the service answers."""
+        starters = await asyncio.to_thread(lambda: shelf.now.starters)
         return schemas.SuggestionList(
-            data=[schemas.Suggestion(query=query, document_id=id_) for query, id_ in shelf.now.starters]
+            data=[schemas.Suggestion(query=query, document_id=id_) for query, id_ in starters]
         )
 
 

@@ -79,6 +79,18 @@ class Matches:
     smalltalk: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """BM25 of each passage for a text, float32 `[passages]`, and the most that its terms could score."""
+
+    scores: NDArray[np.float32]
+    most: float
+
+    def shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The scores of some passages as shares of the most they could be, 0 to 1."""
+        return self.scores[rows].astype(np.float64) / self.most
+
+
 class Retriever:
     """Finds candidates in one open bundle."""
 
@@ -141,7 +153,7 @@ class Retriever:
             channels = (
                 dense,
                 np.maximum.reduceat(cosine, firsts[:-1]),
-                words[rows],
+                words.shares(rows),
                 np.maximum.reduceat(similarities, firsts[:-1], axis=0) @ importance,
                 np.maximum.reduceat(matched, firsts[:-1]),
             )
@@ -167,33 +179,33 @@ class Retriever:
         rows: NDArray[np.int64],
         shares: Sequence[float],
         encoded: Sequence[EncodedQuery],
-        lexical: Sequence[NDArray[np.float64]],
+        lexical: Sequence["_Words"],
     ) -> NDArray[np.int64]:
         """The `LATE_DEPTH` of `rows` that are best by the channels that propose, ascending."""
         firsts, inside = self._inside(rows)
         scores = np.zeros(len(rows))
         for share, query, words in zip(shares, encoded, lexical, strict=True):
             dense, cosine = self._cosines(rows, inside, query)
-            channels = (dense, np.maximum.reduceat(cosine, firsts[:-1]), words[rows])
+            channels = (dense, np.maximum.reduceat(cosine, firsts[:-1]), words.shares(rows))
             scores += share * (np.stack(channels, axis=1) @ self._passage_weights[list(_FIRST)])
         return np.sort(rows[np.argsort(-scores, kind="stable")[:LATE_DEPTH]])
 
-    def _lexical(self, text: str) -> NDArray[np.float64]:
-        """BM25 of each passage over the most that the text's terms could score: `[passages]`, 0 to 1."""
+    def _lexical(self, text: str) -> "_Words":
         query = terms(text)
-        most = (K1 + 1) * self._bundle.lexical.idf(query).sum()
-        return self._bundle.lexical.scores(query).astype(np.float64) / (most or 1.0)
+        most = float((K1 + 1) * self._bundle.lexical.idf(query).sum())
+        return _Words(self._bundle.lexical.scores(query), most or 1.0)
 
     def _union(
         self,
         encoded: Sequence[EncodedQuery],
-        lexical: Sequence[NDArray[np.float64]],
+        lexical: Sequence["_Words"],
         allowed: NDArray[np.int64] | None,
     ) -> NDArray[np.int64]:
         """Rows of the first `DEPTH` passages of each first-stage channel among those allowed, ascending."""
-        among = np.arange(len(self._document)) if allowed is None else allowed
-        if len(among) <= DEPTH:
-            return among
+        if allowed is None and len(self._document) <= DEPTH:
+            return np.arange(len(self._document))
+        if allowed is not None and len(allowed) <= DEPTH:
+            return allowed
         found = []
         for query, words in zip(encoded, lexical, strict=True):
             if allowed is None:
@@ -205,7 +217,8 @@ class Retriever:
                 dense, cosine = self._cosines(allowed, inside, query)
                 found.append(allowed[_best(dense)])
                 found.append(self._sentence_passage[inside[_best(cosine)]])
-            found.append(among[_best(words[among])])
+            among = np.flatnonzero(words.scores) if allowed is None else allowed
+            found.append(among[_best(words.scores[among])])
         return np.unique(np.concatenate(found))
 
 

@@ -6,7 +6,7 @@ A question takes `shelf.now` once and is answered from that to its end, so that 
 import logging
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ REMEMBERED = 1_024
 """Answers that are kept for whoever asks the very same thing again; some 10 KB each."""
 _AGAIN = 30
 """Looks after which a bundle that was refused is tried once more."""
+_SAID = 4_000
+"""Characters of a history with which an answer is kept: longer ones would fill the memory."""
 Names = tuple[str, ...]
 _log = logging.getLogger("report_qa")
 
 
 @dataclass(frozen=True)
 class Served:
-    """One bundle, ready to answer. `starters` are starter questions with the document each is about.
+    """One bundle, ready to answer.
 
     `remembered` answers as `Answerer.answer` does, from all its arguments in hashable form, and knows what
     was asked last.
@@ -36,12 +38,11 @@ class Served:
 
     bundle: Bundle
     answerer: Answerer
-    starters: tuple[tuple[str, str], ...]
     remembered: Any
 
     @classmethod
     def of(cls, bundle: Bundle) -> "Served":
-        """Get a bundle ready; that it answers its own starter questions warms it, too."""
+        """Get a bundle ready."""
         answerer = Answerer(bundle)
 
         @lru_cache(REMEMBERED)
@@ -51,13 +52,20 @@ class Served:
             turns = [{"role": role, "content": content} for role, content in history]
             return answerer.answer(query, limit, documents, turns, mode)
 
-        return cls(bundle, answerer, tuple(suggestions(answerer)), remembered)
+        return cls(bundle, answerer, remembered)
+
+    @cached_property
+    def starters(self) -> tuple[tuple[str, str], ...]:
+        """Starter questions with the document each is about. To see that each is answered takes a while."""
+        return tuple(suggestions(self.answerer))
 
     def answer(self, body: AnswerRequest) -> Answer:
         """Answer a question, at once if it is one of the last ones."""
         history = tuple((turn.role, turn.content) for turn in body.history)
         documents = None if body.documents is None else tuple(body.documents)
-        found: Answer = self.remembered(body.query, body.limit, documents, history, body.mode)
+        short = sum(len(turn.content) for turn in body.history) <= _SAID
+        answer = self.remembered if short else self.remembered.__wrapped__
+        found: Answer = answer(body.query, body.limit, documents, history, body.mode)
         return found
 
     def document(self, document_id: str) -> BundledDocument:
@@ -87,6 +95,8 @@ class Shelf:
         self._refused: str | None = None
         self._looks = 0
         self._stop = threading.Event()
+        # Whoever asks first need not wait for them.
+        threading.Thread(target=lambda: self.now.starters, name="starters").start()
         if path:
             threading.Thread(target=self._watch, name="shelf", daemon=True).start()
 
@@ -107,6 +117,7 @@ class Shelf:
                 return
             self._refused = wanted
             found = Served.of(open_bundle(self._path))
+            starters = len(found.starters)  # worked out before it is served, which warms it, too
         except Exception as error:  # whatever is wrong with it: what is served goes on
             trouble = str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"
             if trouble != self.trouble:
@@ -115,7 +126,7 @@ class Shelf:
             return
         self.now = found
         self._refused = self.trouble = None
-        _log.warning("%s is served from now on", found.bundle.id)
+        _log.warning("%s is served from now on, with %d starter questions", found.bundle.id, starters)
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY):

@@ -1,23 +1,33 @@
 """Starter questions for a visitor who does not know yet what to ask."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 from service.answer import Answerer
 
+MOST = 20
+"""Starter questions of all reports together: nobody reads more, and each is answered before it is shown."""
 _FROM_HEADING = "What does the report say about {}?"
 
 
 def suggestions(answerer: Answerer) -> list[tuple[str, str]]:
-    """Questions that the service answers, with the document each is about, in the corpus's order.
+    """Up to `MOST` questions that the service answers, each with its document, in the corpus's order.
 
     A report's own list comes from its `report.toml`; a report without one gets a question for each
     heading. Either way only those stay that are in fact answered.
     """
-    found = []
+    answered = (
+        (question, document_id)
+        for question, document_id in _offered(answerer)
+        if answerer.answer(question, 1, [document_id]).answerable
+    )
+    return list(islice(answered, MOST))
+
+
+def _offered(answerer: Answerer) -> Iterator[tuple[str, str]]:
     for entry in answerer.bundle.manifest["documents"]:
-        document_id = entry["id"]
-        for question in entry["suggestions"] or _from_headings(answerer, document_id):
-            if answerer.answer(question, 1, [document_id]).answerable:
-                found.append((question, document_id))
-    return found
+        for question in entry["suggestions"] or _from_headings(answerer, entry["id"]):
+            yield question, entry["id"]
 
 
 def _from_headings(answerer: Answerer, document_id: str) -> list[str]:

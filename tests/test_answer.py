@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -125,6 +126,21 @@ def test_only_the_documents_asked_for_are_looked_in(answerer: Answerer, document
 def test_how_a_question_is_typed_does_not_matter(answerer: Answerer, one: str, other: str) -> None:
     first, second = (answerer.answer(question) for question in (one, other))
     assert (first.text, first.answerable) == (second.text, second.answerable)
+
+
+def test_a_short_name_stands_for_what_the_documents_asked_mean_by_it(shelf: Bundle) -> None:
+    meant = {"FESTIVAL": "Atlantis University", "IF10116": "African Union"}
+    documents = {
+        id_: replace(document, names={"AU": meant[id_], "UN": "United Nations"})
+        for id_, document in shelf.documents.items()
+    }
+    answerer = Answerer(replace(shelf, documents=documents))
+    for document_id, name in meant.items():
+        query, _ = answerer.retrieve("Who leads the AU?", [document_id])
+        assert name in query.text
+    query, _ = answerer.retrieve("Who leads the AU, and who the UN?")
+    assert not any(name in query.text for name in meant.values())  # it may be either
+    assert "United Nations" in query.text
 
 
 def test_naming_every_document_is_naming_none(answerer: Answerer) -> None:

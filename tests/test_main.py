@@ -47,6 +47,20 @@ def test_ask_prints_the_answer_its_excerpt_its_place_and_the_confidence(
     assert re.search(r"^confidence [01]\.\d\d$", out, re.M)
 
 
+def test_ask_gives_the_place_of_every_sentence_of_the_answer(
+    at: list[str], bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = "When did France withdraw its troops, and how much was Wagner paid each month?"
+    for limit in ("1", "3"):  # with 1, only one of the two places is among the ranked passages
+        assert main(["ask", question, "--limit", limit, *at]) == 0
+        out, _ = capsys.readouterr()
+        answer, _, rest = out.partition("\n\n")
+        places = re.findall(r"^  IF10116, .+, characters (\d+)-(\d+)$", rest, re.M)
+        text = bundle.documents["IF10116"].text
+        assert [text[int(start) : int(end)] for start, end in places] == answer.splitlines()
+        assert len(places) == 2
+
+
 def test_ask_says_when_the_report_is_silent_and_exits_3(
     at: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,13 @@ def test_a_word_of_the_report_is_preferred(word: str, meant: str) -> None:
     assert Vocabulary(["The river rose."], {"rover": 900, "rivers": 900}).mend(word) == meant
 
 
+def test_what_is_too_long_for_a_word_is_not_compared(
+    vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Vocabulary, "_one_slip_from", None)  # whoever looks for its like, fails
+    assert vocabulary.mend("wagnr" * 2_000) == "wagnr" * 2_000
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

@@ -72,6 +72,15 @@ def test_the_very_same_question_is_answered_from_memory_and_no_other(
     assert first[3] == fresh.answer(dialogue.question, 5)
 
 
+def test_an_answer_after_a_long_history_is_not_kept(bundle: Bundle) -> None:
+    shelf = Shelf(bundle)
+    history = [{"role": "user", "content": "word " * 900}]
+    body = AnswerRequest.model_validate({"query": "Who is the president?", "history": history})
+    before = shelf.now.remembered.cache_info().currsize
+    assert shelf.now.answer(body) == shelf.now.answer(body)
+    assert shelf.now.remembered.cache_info().currsize == before
+
+
 def test_another_bundle_is_served_when_the_link_leads_to_it(link: Path, shelf_path: Path) -> None:
     shelf = Shelf(open_bundle(link), link)
     shelf.close()

@@ -1,5 +1,9 @@
+from typing import Any
+
+import pytest
 from starlette.testclient import TestClient
 
+import service.suggestions
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer
@@ -35,6 +39,20 @@ def test_a_report_without_its_own_gets_them_from_its_headings(shelf: Bundle) -> 
         question.startswith("What does the report say about ") and question.endswith("?")
         for question in found
     )
+
+
+def test_of_very_many_only_some_are_worked_out(shelf: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer = Answerer(shelf)
+    every, asked = suggestions(answerer), []
+
+    def answer(question: str, *given: Any) -> Any:
+        asked.append(question)
+        return Answerer.answer(answerer, question, *given)
+
+    monkeypatch.setattr(answerer, "answer", answer)
+    monkeypatch.setattr(service.suggestions, "MOST", 2)
+    assert suggestions(answerer) == every[:2]
+    assert asked[-1] == every[1][0]  # and none after it
 
 
 def test_the_route_lists_them_with_their_document(shelf: Bundle, shelf_client: TestClient) -> None:

@@ -16,8 +16,11 @@ _HEALTH = ("/healthz", "/readyz", "/metrics", "/widget.js")
 _CLIENTS = 256
 _LOADS = (1, 2, 4, 8, 16)
 """Clients at once, to find the most that is answered."""
-_DIFFERENT = 80_000
-"""Requests that differ; each of the loads, and the overload, has a share of its own."""
+_SHARE = 10_000
+"""Requests of each of the loads; none comes twice."""
+_DIFFERENT = 140_000
+"""Requests that differ. What the loads leave is for the overload: of so many, more are answered than a
+service remembers, before one comes again."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def measure(
 ) -> Overload:
     """Find the most that the service answers, then offer `times` as much for `seconds`."""
     requests = [
-        post("/v1/answer", {"query": f"{question} ({number})"})  # never the same: nothing is remembered
+        post("/v1/answer", {"query": f"{question} ({number})"})
         for number in range(-(-_DIFFERENT // len(questions)))
         for question in questions
     ]
@@ -63,11 +66,10 @@ async def _measure(
     service: Running, requests: list[bytes], seconds: float, times: float, say: Callable[[str], None]
 ) -> Overload:
     where = (service.host, service.port)
-    step = len(requests) // (len(_LOADS) + 2)
-    await closed_loop(*where, requests[:step], 4, min(seconds, 5))  # warm
+    await closed_loop(*where, requests[:_SHARE], 4, min(seconds, 5))  # warm
     peak = 0.0
     for number, clients in enumerate(_LOADS, start=1):
-        share = requests[number * step : (number + 1) * step]
+        share = requests[number * _SHARE : (number + 1) * _SHARE]
         replies = await closed_loop(*where, share, clients, max(seconds / 6, 1))
         found = _goodput(replies, max(seconds / 6, 1))
         say(f"{clients} clients at once: {found:.0f} answers a second")
@@ -90,7 +92,8 @@ async def _measure(
     watching = asyncio.create_task(watch())
     say(f"offering {times * peak:.0f} questions a second for {seconds:.0f} s")
     start, busy = time.perf_counter(), time.process_time()
-    replies, unsent = await open_loop(*where, requests[-step:], times * peak, _CLIENTS, seconds)
+    rest = requests[(len(_LOADS) + 1) * _SHARE :]
+    replies, unsent = await open_loop(*where, rest, times * peak, _CLIENTS, seconds)
     took = time.perf_counter() - start
     done.set()
     await watching
