@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from service.admission import Admission
 from service.errors import PROBLEM_JSON, ProblemError, problem
 from service.lanes import full
+from service.origins import EXPOSED
 
 HEAD_SECONDS = 10.0
 """For a request's line and headers, from when the connection is free for them."""
@@ -152,8 +153,13 @@ class Connection(HttpToolsProtocol):
 def _no_room(seconds: int, reader: str | None) -> bytes:
     """The reply to a question that is refused, without its id: written once, sent thousands of times."""
     refusal = full(seconds)
-    readable = {"Access-Control-Allow-Origin": reader, "Vary": "Origin"} if reader else {}
-    refusal.headers = {**(refusal.headers or {}), **readable}
+    if reader:
+        refusal.headers = {
+            **(refusal.headers or {}),
+            "Access-Control-Allow-Origin": reader,
+            "Access-Control-Expose-Headers": ", ".join(EXPOSED),
+            "Vary": "Origin",
+        }
     return _reply(refusal, _NO_ID.decode())
 
 

@@ -11,6 +11,8 @@ from typing import Any
 ANY = "*"
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _A_DAY = 86_400
+EXPOSED = ("X-Request-Id", "Retry-After", "ETag")
+"""Headers of a reply that a page of another origin may read."""
 
 
 def parse_origins(text: str) -> tuple[str, ...]:
@@ -34,6 +36,6 @@ def cors(origins: Sequence[str]) -> dict[str, Any]:
         "allow_origins": origins,
         "allow_methods": ["GET", "POST"],
         "allow_headers": ["Content-Type", "X-Request-Id"],
-        "expose_headers": ["X-Request-Id", "Retry-After", "ETag"],
+        "expose_headers": EXPOSED,
         "max_age": _A_DAY,
     }

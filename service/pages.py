@@ -39,7 +39,7 @@ def reader_page(document: BundledDocument, passages: Sequence[Passage], links: M
     """The page of one report. `data-start` is where an element's text begins, in code points.
 
     The text of an element with `data-start` is a slice of the canonical text, nothing added, so that a
-    script can mark a cited span by counting.
+    script can mark a cited span by counting. The page speaks English, and the report its own language.
     """
     runs = list(_runs(document, passages))
     headings = [run for run in runs if run.look == "heading"]
@@ -47,10 +47,11 @@ def reader_page(document: BundledDocument, passages: Sequence[Passage], links: M
         f'<li class="level-{run.level}"><a href="#h{run.start}">{_text(document, run)}</a></li>'
         for run in headings
     )
-    contents = f'<h2 id="contents">Contents</h2><ol>{contents}</ol>'
+    language = escape(document.metadata["language"] or "en")
+    contents = f'<h2 id="contents">Contents</h2><ol lang="{language}">{contents}</ol>'
     nav = f'<nav class="contents" aria-labelledby="contents">{contents}</nav>'
     return _READER.format(
-        language=escape(document.metadata["language"] or "en"),
+        language=language,
         title=escape(document.title),
         id=escape(document.id),
         byline=_byline(document),
@@ -137,7 +138,7 @@ def _block(document: BundledDocument, run: _Run) -> str:
         text = f"<strong>{name}</strong>{escape(document.text[run.run_in : run.end], quote=False)}"
     return (
         f'<div class="{run.look}" id="p{run.start}"><p data-start="{run.start}">{text}</p>'
-        f'<a class="permalink" href="#p{run.start}" aria-label="Link to this paragraph">¶</a></div>'
+        f'<a class="permalink" href="#p{run.start}" lang="en" aria-label="Link to this paragraph">¶</a></div>'
     )
 
 
@@ -178,7 +179,7 @@ def _addresses(links: Mapping[str, str]) -> dict[str, str]:
 
 
 _READER = """<!doctype html>
-<html lang="{language}">
+<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -193,10 +194,10 @@ _READER = """<!doctype html>
 <a class="skip" href="#report">Skip to the report</a>
 <nav class="masthead" aria-label="Site"><a href="/">Ask this report</a></nav>
 <div class="sheet">
-<header class="title"><h1>{title}</h1><p class="byline">{byline}</p></header>
+<header class="title"><h1 lang="{language}">{title}</h1><p class="byline">{byline}</p></header>
 {contents}
 <main id="report" tabindex="-1">
-<article>
+<article lang="{language}">
 {body}
 </article>
 </main>
@@ -210,6 +211,7 @@ _READER = """<!doctype html>
 <button type="button" data-do="show">Show</button>
 <button type="button" data-do="copy">Copy quote</button>
 <button type="button" data-do="clear">Remove mark</button>
+<p role="status"></p>
 </div>
 <report-chat documents="{id}" lang="en"></report-chat>
 </body>

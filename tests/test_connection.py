@@ -206,6 +206,8 @@ def test_a_page_of_a_listed_site_can_read_that_there_is_no_room(
     reply = connection.recv(65_536)
     assert (f"Access-Control-Allow-Origin: {origin}\r\n".encode() in reply) is readable
     assert (b"Access-Control-Allow-Origin" in reply) is readable
+    exposed = b"Access-Control-Expose-Headers: X-Request-Id, Retry-After, ETag\r\n"
+    assert (exposed in reply) is readable
 
 
 @pytest.mark.parametrize(

@@ -90,11 +90,14 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Stands for the service: says what it was told."""
+    """Stands for the service: says what it was told, and is not there for a path that says so."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path.startswith("/gone"):
+            self.close_connection = True
+            return
         body = json.dumps(dict(self.headers)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -111,9 +114,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """nginx as it is configured, but for addresses, folders and a shorter patience; its port."""
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where nginx has its files."""
+    return tmp_path_factory.mktemp("nginx")
+
+
+@pytest.fixture(scope="module")
+def proxy(folder: Path) -> Iterator[int]:
+    """nginx as it is configured, but for addresses, folders and less patience; its port."""
+    port = free_port()
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
     config = (DEPLOY / "nginx.conf").read_text("utf-8")
@@ -125,6 +134,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         ("/dev/stdout", f"{folder}/access.log"),
         ("client_header_timeout 5s", "client_header_timeout 1s"),
         ("client_body_timeout 5s", "client_body_timeout 1s"),
+        ("rate=20r/s", "rate=1r/m"),
         ("worker_processes auto", "worker_processes 1; daemon off"),
     ):
         assert found in config, found
@@ -205,6 +215,44 @@ def test_what_the_proxy_refuses_is_a_problem(proxy: int) -> None:
             headers, _, body = reply.partition(b"\r\n\r\n")
             assert b"Content-Type: application/problem+json" in headers
             assert json.loads(body)["status"] == 413
+
+
+@needs_nginx
+def test_a_page_of_another_site_can_read_what_the_proxy_refuses(proxy: int) -> None:
+    for path, length, times, status in (
+        ("/v1/answer", 70_000, 1, 413),
+        ("/gone", 0, 1, 503),
+        ("/v1/index", 0, 45, 429),
+    ):
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        heads = []
+        for _ in range(times):
+            try:
+                connection = socket.create_connection(("127.0.0.1", proxy), source_address=("127.0.2.1", 0))
+            except OSError:
+                pytest.skip("this system has no loopback address but 127.0.0.1")
+            with connection:
+                connection.sendall(head.encode())
+                heads.append(connection.recv(4096).partition(b"\r\n\r\n")[0])
+        refused = [head for head in heads if int(head.split()[1]) == status]
+        assert refused, status
+        assert b"Access-Control-Allow-Origin: *" in refused[0]
+        if status != 413:
+            assert b"Retry-After: 2" in refused[0]
+            assert b"Access-Control-Expose-Headers: Retry-After" in refused[0]
+
+
+@needs_nginx
+def test_no_log_of_the_proxy_has_an_address_or_a_question(proxy: int, folder: Path) -> None:
+    for path, length in (("/v1/search?q=secret", 70_000), ("/gone?q=secret", 0)):
+        with socket.create_connection(("127.0.0.1", proxy)) as connection:
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode())
+            assert int(connection.recv(4096).split()[1]) in {413, 503}
+    for name in ("access.log", "error.log"):
+        log = (folder / name).read_text("utf-8")
+        assert "secret" not in log
+        assert "127.0.0.1" not in log
 
 
 # --- licences ---

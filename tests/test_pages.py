@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from starlette.testclient import TestClient
 
 from indexer.bundle import Bundle
+from service.pages import reader_page
 
 
 class Runs(HTMLParser):
@@ -60,6 +62,17 @@ def test_the_page_shows_the_whole_report(shelf: Bundle, pages: dict[str, Runs]) 
         for start, shown in runs.found.items():
             missing -= set(range(start, start + len(shown)))
         assert not any(text[at].isalnum() for at in missing)  # heading marks may be left out
+
+
+def test_the_page_speaks_english_and_the_report_its_own_language(shelf: Bundle) -> None:
+    report = shelf.documents["IF10116"]
+    report = replace(report, metadata={**report.metadata, "language": "fr"})
+    links = dict.fromkeys(("icon.svg", "page.css", "reader.js", "widget.js"), "/")
+    page = reader_page(report, [item for item in shelf.passages if item.document_id == report.id], links)
+    for opening in ('<html lang="en">', '<h1 lang="fr">', '<ol lang="fr">', '<article lang="fr">'):
+        assert page.count(opening) == 1, opening
+    for link in re.findall(r"<a[^>]* aria-label=[^>]*>", page):
+        assert ' lang="en"' in link
 
 
 def test_links_in_the_page_lead_to_an_element_of_it(pages: dict[str, Runs]) -> None:

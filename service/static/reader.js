@@ -2,6 +2,8 @@
 // Offsets count Unicode code points of the report's text; a JavaScript string counts UTF-16 units.
 
 const bar = document.getElementById("cited");
+const outcome = bar.querySelector("[role=status]");
+let timer;
 
 /** The span as a range inside one element, or null if it is elsewhere. Gaps between elements are blank. */
 function rangeIn(element, from, to) {
@@ -70,22 +72,28 @@ function read() {
   bar.hidden = false;
 }
 
-async function copy(button) {
+async function copy() {
   const quote = [...document.querySelectorAll("article mark")].map((mark) => mark.textContent).join("");
   const source = [document.querySelector("h1").textContent, document.querySelector(".byline").textContent];
-  const said = button.textContent;
+  tell("");
   try {
     await navigator.clipboard.writeText(`“${quote}”\n— ${source.filter(Boolean).join(", ")}. ${location.href}`);
-    button.textContent = "Copied";
+    tell("Copied");
   } catch {
-    button.textContent = "Could not be copied";
+    tell("Could not be copied");
   }
-  setTimeout(() => (button.textContent = said), 2500);
+}
+
+/** Say in the bar what has happened, aloud too, and take it back after a while. */
+function tell(words) {
+  outcome.textContent = words;
+  clearTimeout(timer);
+  timer = setTimeout(() => (outcome.textContent = ""), 2500);
 }
 
 bar.addEventListener("click", ({ target }) => {
   if (target.dataset.do === "show") show();
-  else if (target.dataset.do === "copy") copy(target);
+  else if (target.dataset.do === "copy") copy();
   else if (target.dataset.do === "clear") {
     clear();
     history.replaceState(null, "", location.pathname);

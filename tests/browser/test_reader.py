@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.stage import Chat
+from browser.stage import Chat, spoken
 from indexer.bundle import Bundle
 
 REPORTS = ("IF10116", "FESTIVAL")
@@ -70,6 +70,20 @@ def test_the_mark_is_in_view_has_the_focus_and_can_be_removed(page: Page, servic
     expect(page.get_by_role("region", name="Cited passage")).to_have_count(0)
 
 
+def test_that_a_quote_was_copied_is_told_beside_the_button(page: Page, service: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.clock.install()
+    page.goto(f"{service}/reports/IF10116#char=2024,2175")
+    status = page.locator("#cited").get_by_role("status")
+    for _ in range(2):  # the second before the first is taken back
+        page.get_by_role("button", name="Copy quote").click()
+        expect(status).to_have_text("Copied")
+        assert "Copied" in spoken(page)
+    page.clock.run_for(3_000)
+    expect(status).to_be_empty()
+    expect(page.get_by_role("button", name="Copy quote")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     "hash_", ["", "#char=", "#char=5,5", "#char=9,2", "#char=999999,9999999", "#char=a,b", "#p1"]
 )
@@ -89,6 +103,14 @@ def test_paragraphs_have_addresses(page: Page, service: str) -> None:
     link.click()
     assert page.url.endswith("#" + str(paragraph.get_attribute("id")))
     expect(paragraph).to_be_in_viewport()
+
+
+def test_where_nothing_hovers_the_addresses_can_be_seen(chromium: Browser, service: str) -> None:
+    context = chromium.new_context(is_mobile=True, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{service}/reports/IF10116")
+    expect(page.get_by_role("link", name="Link to this paragraph").first).to_have_css("opacity", "1")
+    context.close()
 
 
 def test_the_contents_lead_to_the_sections(page: Page, service: str) -> None:

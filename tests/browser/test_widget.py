@@ -183,6 +183,16 @@ def test_french_is_spoken_to_french_pages(chat: Chat) -> None:
     expect(chat.element.locator(".card").first).to_contain_text("17 décembre 2024")
 
 
+def test_quotes_are_in_the_language_of_their_report(chat: Chat) -> None:
+    chat.replies_with(answer())
+    chat.show('mode="inline" lang="fr"').asks()
+    for words in (".said span", ".card blockquote", ".card strong"):
+        expect(chat.element.locator(words).first).to_have_attribute("lang", "en")
+    for words in (".said a", ".card button"):
+        spoken_in = chat.element.locator(words).first.evaluate("it => it.closest('[lang]').lang")
+        assert spoken_in == "fr"
+
+
 def test_every_language_says_everything(chat: Chat) -> None:
     chat.show('mode="inline" lang="de"')
     expect(chat.element.get_by_role("heading", name="Ask the report")).to_be_visible()
@@ -316,6 +326,37 @@ def test_the_launcher_opens_and_escape_closes_with_focus_back_where_it_was(chat:
     assert chat.focused() == "Ask the report"
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (1000, 380)])
+def test_escape_uncovers_what_has_the_focus_behind_the_panel(chat: Chat, width: int, height: int) -> None:
+    chat.page.set_viewport_size({"width": width, "height": height})
+    chat.show("", body='<report-chat></report-chat><a href="#after">After</a>')
+    chat.element.get_by_role("button", name="Ask the report").click()
+    expect(chat.element.get_by_role("dialog")).to_be_visible()
+    chat.page.get_by_role("link", name="After").focus()
+    chat.page.keyboard.press("Escape")
+    expect(chat.element.get_by_role("dialog")).to_have_count(0)
+    assert chat.focused() == "After"
+
+
+def test_an_escape_that_the_page_has_made_use_of_closes_nothing(chat: Chat) -> None:
+    chat.show("", body='<report-chat></report-chat><a href="#after">After</a>')
+    chat.element.get_by_role("button", name="Ask the report").click()
+    link = chat.page.get_by_role("link", name="After")
+    link.evaluate("link => link.addEventListener('keydown', (event) => event.preventDefault())")
+    link.press("Escape")
+    expect(chat.element.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_starter_that_was_chosen_leaves_the_focus_in_the_panel(chat: Chat) -> None:
+    chat.replies_with(answer(None, "off_topic"))
+    chat.show('suggestions="Who?"')
+    chat.element.get_by_role("button", name="Ask the report").click()
+    for count in (1, 2):  # before the first question, and under an answer
+        chat.element.get_by_role("button", name="Who?").click()
+        expect(chat.element.locator(".silence")).to_have_count(count)
+        assert chat.focused() == "Your question"
+
+
 def test_what_is_hidden_cannot_be_reached(chat: Chat) -> None:
     chat.show("", body='<report-chat></report-chat><a href="#after">After</a>')
     page = chat.page
@@ -336,7 +377,7 @@ def test_everything_can_be_done_with_the_keyboard(chat: Chat) -> None:
         assert chat.focused() == expected
     page.keyboard.press("Enter")
     expect(chat.element.locator(".said")).to_be_visible()
-    chat.question.focus()
+    assert chat.focused() == "Your question"
     walk = []
     for _ in range(9):
         page.keyboard.press("Shift+Tab")

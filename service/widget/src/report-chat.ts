@@ -72,11 +72,13 @@ export class ReportChat extends LitElement implements Widget {
     void this.updateComplete.then(() => this.input.focus({ preventScroll: this.mode !== "inline" }));
   }
 
-  /** Hide the panel (launcher mode); focus goes back to where it was. */
+  /** Hide the panel (launcher mode); focus goes from it back to where it was. */
   close(): void {
     if (!this.opened) return;
     this.opened = false;
     this.requestUpdate();
+    // Who is on the page around it stays there. Nowhere is a place to come back from: Safari focuses no clicked button.
+    if (!this.matches(":focus-within") && document.activeElement !== document.body) return;
     void this.updateComplete.then(() => {
       const launcher = this.renderRoot.querySelector<HTMLElement>(".launcher");
       (this.returnTo?.isConnected && this.returnTo !== document.body ? this.returnTo : launcher)?.focus();
@@ -90,6 +92,7 @@ export class ReportChat extends LitElement implements Widget {
     this.stop();
     if (this.mode !== "inline" && !this.opened) this.open();
     this.prepare();
+    if (this.shadowRoot?.activeElement?.closest(".starters")) this.input.focus(); // the starters go away
     const turn: Turn = { id: (this.turns.at(-1)?.id ?? 0) + 1, question, state: "waiting" };
     this.turns = [...this.turns, turn];
     return this.answer(turn);
@@ -117,6 +120,7 @@ export class ReportChat extends LitElement implements Widget {
     this.turns = this.memory.load();
     addEventListener("online", this.online);
     addEventListener("offline", this.online);
+    document.addEventListener("keydown", this.escape);
     if (this.mode === "inline") this.prepare();
   }
 
@@ -128,6 +132,7 @@ export class ReportChat extends LitElement implements Widget {
     clearInterval(this.ticking);
     removeEventListener("online", this.online);
     removeEventListener("offline", this.online);
+    document.removeEventListener("keydown", this.escape);
   }
 
   private readonly online = (): void => {
@@ -157,7 +162,7 @@ export class ReportChat extends LitElement implements Widget {
   /** What is known of a report: publisher, number and date, for the source cards. */
   private learn(id: string): void {
     if (this.reports.has(id)) return;
-    this.reports.set(id, { id, title: id, publisher: null, author: null, date: null, number: null });
+    this.reports.set(id, { id, title: id, publisher: null, author: null, date: null, number: null, language: null });
     report(this.base, id).then(
       (found) => {
         this.reports.set(id, found);
@@ -386,7 +391,7 @@ export class ReportChat extends LitElement implements Widget {
 
   private panel(words: Strings, inline: boolean): TemplateResult {
     return html`<div class="panel ${inline ? "" : "floating"}" role=${inline ? "region" : "dialog"} aria-modal=${inline ? nothing : "false"}
-      aria-labelledby="title" ?hidden=${!this.isShown} ?inert=${!this.isShown} @keydown=${this.keydown}>
+      aria-labelledby="title" ?hidden=${!this.isShown} ?inert=${!this.isShown} @keydown=${this.escape}>
       <header>
         <div><h2 id="title">${this.heading || words.title}</h2><p>${words.promise}</p></div>
         ${this.turns.length ? html`<button type="button" aria-label=${words.clear} title=${words.clear} @click=${this.clear}>${icons.bin}</button>` : nothing}
@@ -408,11 +413,13 @@ export class ReportChat extends LitElement implements Widget {
     </div>`;
   }
 
-  private keydown(event: KeyboardEvent): void {
-    if (event.key !== "Escape" || event.isComposing || this.mode === "inline") return;
+  /** Close, wherever the focus is: the panel may cover what has it. What the page has made use of is not for us. */
+  private readonly escape = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    if (!this.opened || this.mode === "inline") return;
     event.stopPropagation();
     this.close();
-  }
+  };
 
   private enter(event: KeyboardEvent): void {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -38,6 +38,7 @@ export interface Report {
   author: string | null;
   date: string | null;
   number: string | null;
+  language: string | null;
 }
 
 export interface Message {

@@ -40,7 +40,7 @@ export const styles = css`
     -webkit-text-size-adjust: 100%;
   }
   *, ::before, ::after { box-sizing: border-box; }
-  h2, h3, h4, p, ul, ol, blockquote, fieldset, figure { margin: 0; padding: 0; border: 0; min-inline-size: 0; }
+  h2, h3, h4, p, ul, ol, blockquote, fieldset { margin: 0; padding: 0; border: 0; min-inline-size: 0; }
   h2, h3, h4 { font-size: 1em; }
   ul, ol { list-style: none; }
   [hidden] { display: none !important; }
@@ -48,7 +48,7 @@ export const styles = css`
     position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
   }
 
-  button, a.action, textarea { font: inherit; color: inherit; }
+  button, textarea { font: inherit; color: inherit; }
   button {
     min-block-size: 44px; min-inline-size: 44px; padding: 0; border: 1px solid transparent; border-radius: 8px;
     background: none; cursor: pointer; display: inline-flex; align-items: center; justify-content: center; gap: .45em;
@@ -120,7 +120,7 @@ export const styles = css`
 
   .card { margin-block-start: 14px; border: 1px solid var(--line); border-radius: 8px; background: var(--wash); scroll-margin: 12px; }
   .card.near { background: none; border-style: dashed; border-color: var(--edge); }
-  .card:target, .card:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+  .card:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
   .place { display: flex; gap: 10px; padding: 11px 14px 0; font-size: .8125em; line-height: 1.4; color: var(--soft); }
   .place strong { display: block; color: var(--ink); font-weight: 600; }
   .number {

@@ -51,6 +51,11 @@ export function place(widget: Widget, citation: Citation): { headings: string; r
   return { headings: [citation.document_title, ...citation.heading_path].join(" › "), report: name };
 }
 
+/** The language of a report's words, for whoever reads them aloud; nothing as long as it is not known. */
+function languageOf(widget: Widget, citation: Citation | undefined): string | typeof nothing {
+  return widget.reports.get(citation?.document_id ?? "")?.language ?? nothing;
+}
+
 export function longDate(date: string, language: string): string {
   const time = Date.parse(date);
   return Number.isNaN(time) ? date : new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }).format(time);
@@ -95,7 +100,7 @@ function answerView(widget: Widget, turn: Turn): TemplateResult {
   const cited = answer!.citations.filter((index) => citations[index]);
   const others = results.filter((result) => !cited.includes(result.citation) && citations[result.citation]);
   return html`
-    <blockquote class="said" dir="auto">${words.openQuote}${answer!.text}${words.closeQuote}${cited.map(
+    <blockquote class="said" dir="auto">${words.openQuote}<span lang=${languageOf(widget, citations[cited[0]!])}>${answer!.text}</span>${words.closeQuote}${cited.map(
       (_, at) => html`<a href="#" aria-label=${words.source(at + 1)} @click=${toCard}>${at + 1}</a>`,
     )}</blockquote>
     ${cited.map((index, at) => cardView(widget, turn, citations[index]!, passageOf(results, index), at + 1))}
@@ -123,16 +128,17 @@ function cardView(widget: Widget, turn: Turn, citation: Citation, passage: Passa
   const { words, copied } = widget;
   const shown = passage ? excerpt(passage.text, passage.highlights[0], !!turn.whole) : aroundQuote(citation);
   const { headings, report } = place(widget, citation);
+  const language = languageOf(widget, citation);
   const url = address(widget.base, citation);
   const here = url?.split("#")[0] === location.href.split("#")[0];
   const isCopied = copied?.citation === citation;
   return html`<div class="card ${number < 0 ? "near" : ""}" role="group" tabindex="-1" aria-label=${number > 0 ? words.source(number) : number ? words.notAnswer : words.related}>
     <div class="place">
       ${number > 0 ? html`<span class="number" aria-hidden="true">${number}</span>` : nothing}
-      <span><strong dir="auto">${headings}</strong>${report}</span>
+      <span><strong dir="auto" lang=${language}>${headings}</strong>${report}</span>
       ${number < 0 ? html`<span class="tag">${words.notAnswer}</span>` : nothing}
     </div>
-    <blockquote dir="auto">${shown.before}<mark>${shown.marked}</mark>${shown.after}</blockquote>
+    <blockquote dir="auto" lang=${language}>${shown.before}<mark>${shown.marked}</mark>${shown.after}</blockquote>
     ${shown.cut || (turn.whole && passage) ? html`<button type="button" class="more" aria-expanded=${String(!!turn.whole)} @click=${() => widget.widen(turn)}>
       ${turn.whole ? words.shorter : words.whole}</button>` : nothing}
     <div class="actions">
