@@ -86,7 +86,7 @@ def create_app(
     )
     add_questions(app, shelf, line, admission, metrics, feedback, log_wording=log_questions)
     add_documents(app, shelf)
-    add_operations(app, shelf, line, metrics)
+    add_operations(app, shelf, line, metrics, keys)
     add_website(app, shelf)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(GoneError, _on_gone)
