@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from opentelemetry.trace import TracerProvider
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
@@ -14,7 +15,7 @@ from starlette.routing import Match, Route
 from indexer.bundle import Bundle
 from service.admission import Admission
 from service.documents import add_documents
-from service.door import Door
+from service.door import Door, id_for
 from service.errors import ProblemError, documented, problem_response
 from service.feedback import FeedbackLog
 from service.keys import Keys
@@ -86,7 +87,7 @@ def create_app(
     )
     add_questions(app, shelf, line, admission, metrics, feedback, log_wording=log_questions)
     add_documents(app, shelf)
-    add_operations(app, shelf, line, metrics)
+    add_operations(app, shelf, line, metrics, keys)
     add_website(app, shelf)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(GoneError, _on_gone)
@@ -94,8 +95,24 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_middleware(Door, metrics=metrics, admission=admission)
     if origins:  # outermost, so that a page of another origin can read a problem, too
-        app.add_middleware(CORSMiddleware, **cors(origins))
+        app.add_middleware(_Cors, **cors(origins))
     return app
+
+
+class _Cors(CORSMiddleware):
+    """Answers a browser's preflight, which never comes to Door, as Door would."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Say whether a page may ask; with an id, and a problem if it may not."""
+        reply = super().preflight_response(request_headers)
+        request_id = id_for(request_headers)
+        if reply.status_code != 200:
+            why = f"{bytes(reply.body).decode()}; a page of a listed site may send GET and POST"
+            refusal = ProblemError(reply.status_code, why, headers={"Vary": reply.headers["Vary"]})
+            reply = problem_response(refusal, request_id)
+        reply.headers["X-Request-Id"] = request_id
+        reply.headers["X-Content-Type-Options"] = "nosniff"
+        return reply
 
 
 def _request_id(request: Request) -> str:

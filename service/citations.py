@@ -1,6 +1,6 @@
 """Candidate → citation: a verbatim excerpt, the proof that it is one, and the name of its place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -66,14 +66,12 @@ def cite(document: BundledDocument, passage: Passage, start: int, end: int) -> C
     )
 
 
-def find_quote(document: BundledDocument, quotation: str) -> list[tuple[int, int]]:
+def find_quote(document: BundledDocument, quotation: str) -> Iterator[tuple[int, int]]:
     """Every place where a quotation stands verbatim in a document: `(start, end)`, in order."""
-    places = []
     start = document.text.find(quotation)
     while start >= 0:
-        places.append((start, start + len(quotation)))
+        yield start, start + len(quotation)
         start = document.text.find(quotation, start + 1)
-    return places
 
 
 def _fragment(words: Sequence[str]) -> str:

@@ -12,9 +12,11 @@ import json
 import uuid
 from functools import lru_cache
 
+from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.admission import Admission
+from service.door import id_for
 from service.errors import PROBLEM_JSON, ProblemError, problem
 from service.lanes import full
 from service.origins import EXPOSED
@@ -29,8 +31,8 @@ MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers."""
 MAX_REQUEST = 1024 * 1024
 """Bytes of a whole request: what is sent although its body was refused is not read for ever."""
-_NO_ID = b"#" * 32
-"""Where the id goes in a reply that is written before: as long as one, and in no origin."""
+_NO_ID = "#"
+"""For each character of the id in a reply that is written before: in no id, and in no origin."""
 
 
 class Connection(HttpToolsProtocol):
@@ -130,9 +132,11 @@ class Connection(HttpToolsProtocol):
         seconds = admission.shed(self.url.partition(b"?")[0], self.scope["state"])
         if seconds is not None:
             self._shedding = True
-            origin = next((value for name, value in self.headers if name == b"origin"), b"")
-            reply = _no_room(seconds, admission.reader(origin.decode("latin-1")))
-            self.transport.write(reply.replace(_NO_ID, uuid.uuid4().hex.encode()))
+            headers = Headers(raw=self.headers)
+            request_id = id_for(headers)
+            no_id = _NO_ID * len(request_id)
+            reply = _no_room(seconds, admission.reader(headers.get("Origin", "")), no_id)
+            self.transport.write(reply.replace(no_id.encode(), request_id.encode()))
             self._await_head()  # and for the body, which nobody reads
             if not self.parser.should_keep_alive():
                 self.transport.close()
@@ -150,7 +154,7 @@ class Connection(HttpToolsProtocol):
 
 
 @lru_cache(1_024)
-def _no_room(seconds: int, reader: str | None) -> bytes:
+def _no_room(seconds: int, reader: str | None, no_id: str) -> bytes:
     """The reply to a question that is refused, without its id: written once, sent thousands of times."""
     refusal = full(seconds)
     if reader:
@@ -160,7 +164,7 @@ def _no_room(seconds: int, reader: str | None) -> bytes:
             "Access-Control-Expose-Headers": ", ".join(EXPOSED),
             "Vary": "Origin",
         }
-    return _reply(refusal, _NO_ID.decode())
+    return _reply(refusal, no_id)
 
 
 def _reply(refusal: ProblemError, request_id: str) -> bytes:

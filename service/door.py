@@ -42,8 +42,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get("X-Request-Id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_for(headers)
         log: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log=log)
         tell_request(request_id)
@@ -105,6 +104,12 @@ class Door:
             self._metrics.refusals.labels("late").inc()
             detail = f"the body has not arrived in {BODY_SECONDS:.0f} s; send it at once"
             raise ProblemError(408, detail, headers={"Connection": "close"}) from None
+
+
+def id_for(headers: Headers) -> str:
+    """The id of a request: what the client calls it, if that is sound; else a new one."""
+    given = headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 async def _read_body(method: str, headers: Headers, receive: Receive) -> Receive:

@@ -9,13 +9,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service import schemas
 from service.errors import GUARDED, ProblemError, documented
+from service.keys import Keys
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.served import Shelf
 
 
-def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics) -> None:
+def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics, keys: Keys | None) -> None:
     """Add the routes that operators and their machines ask."""
+
+    def troubles() -> list[str]:
+        """What an operator should know, a line each."""
+        return [*filter(None, (shelf.trouble, lanes.trouble(), keys.trouble() if keys else None))]
 
     @app.get("/v1/index", responses=documented(*GUARDED), tags=["operations"])
     async def index() -> schemas.IndexResponse:
@@ -41,12 +46,11 @@ def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics) -
 
     @app.get("/readyz", response_model_exclude_none=True, responses=documented(503), tags=["operations"])
     async def readyz() -> schemas.Health:
-        """Questions are answered; `degraded` and why, if not all of them or not from the newest bundle."""
+        """Questions are answered; `degraded` and why, if not all, or not by the newest bundle and keys."""
         if lanes.stuck():
             raise ProblemError(503, "questions wait, and no lane has moved for long; restart the service")
-        troubles = list(filter(None, (shelf.trouble, lanes.trouble())))
-        if troubles:
-            return schemas.Health(status="degraded", detail="; ".join(troubles))
+        if found := troubles():
+            return schemas.Health(status="degraded", detail="; ".join(found))
         return schemas.Health()
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["operations"])
@@ -56,5 +60,5 @@ def add_operations(app: FastAPI, shelf: Shelf, lanes: Lanes, metrics: Metrics) -
         metrics.remembered.set(shelf.now.remembered.cache_info().hits)
         metrics.in_hand.set(lanes.in_hand)
         metrics.delay.set(lanes.delay())
-        metrics.degraded.set(bool(lanes.stuck() or shelf.trouble or lanes.trouble()))
+        metrics.degraded.set(bool(lanes.stuck() or troubles()))
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

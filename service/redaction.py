@@ -2,8 +2,10 @@
 
 import re
 
+# No e-mail address has more than 64 characters before the @. Without a bound a long word would be read to its
+# end from each of its letters; looking behind for where it begins would miss an address that follows another.
 _ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail
+    r"[\w.+-]{1,64}@[\w-]++(?:\.[\w-]+)+"  # e-mail
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
     r"|(?<![\w:])(?:[0-9a-f]{1,4}:){4,7}:?[0-9a-f]{1,4}(?![\w:])"  # IPv6
     r"|\+\d[\d ().-]{7,}\d",  # telephone

@@ -14,6 +14,7 @@ MAX_QUESTION = 2_000
 MAX_LIMIT = 50
 MAX_BATCH = 64
 MAX_HISTORY = 50
+MAX_PLACES = 100
 
 
 class Body(BaseModel):
@@ -438,14 +439,17 @@ class PassageBody(BaseModel):
 
 
 class VerifyResponse(BaseModel):
-    """Whether the quotation stands at the offsets, and every place where it does stand."""
+    """Whether the quotation stands at the offsets, and where it does stand."""
 
     object: Literal["verification"] = "verification"
     verified: bool
     detail: str
     document_id: str
     document_sha256: str
-    places: list[TextPositionSelector]
+    places: Annotated[
+        list[TextPositionSelector],
+        Field(max_length=MAX_PLACES, description=f"In order; of more than {MAX_PLACES}, the first ones."),
+    ]
 
 
 class Suggestion(BaseModel):

@@ -30,7 +30,8 @@ class Settings:
     origins: tuple[str, ...] = ()
     """REPORT_QA_ORIGINS: web sites that may embed the widget, as `https://a.org https://b.org`, or `*`."""
     keys: Keys | None = None
-    """REPORT_QA_KEYS: a file of API keys; with it only they and the origins above are admitted."""
+    """REPORT_QA_KEYS: a file of API keys, read again when it changes; with it only they and the origins
+    above are admitted."""
     rate: int = 0
     """REPORT_QA_RATE: requests a minute from one client; 0: no limit.
 

@@ -15,7 +15,7 @@ from service.door import MAX_BODY
 from service.keys import Keys
 from service.lanes import Lanes
 from service.rates import Rates
-from service.schemas import MAX_LIMIT, MAX_QUESTION
+from service.schemas import MAX_LIMIT, MAX_PLACES, MAX_QUESTION
 
 Json = dict[str, Any]
 Request = dict[str, Any]
@@ -230,6 +230,26 @@ def test_verification_says_where_a_quotation_stands(client: TestClient, bundle: 
     ):
         reply = client.post("/v1/citations/verify", json=body).json()
         assert (reply["verified"], len(reply["places"])) == (verified, places), body
+
+
+def test_of_many_places_the_first_are_told_and_any_is_verified(client: TestClient, bundle: Bundle) -> None:
+    text = bundle.documents["IF10116"].text
+    assert text.count("e") > MAX_PLACES
+    last = text.rindex("e")
+    asked = {"document_id": "IF10116", "quote": "e"}
+    for start, end, verified in (
+        (last, last + 1, True),
+        (text.index("M"), text.index("M") + 1, False),
+        (last, last + 2, False),
+        (0, 0, False),
+    ):
+        reply = client.post("/v1/citations/verify", json=asked | {"start": start, "end": end}).json()
+        assert reply["verified"] == verified
+        assert len(reply["places"]) == MAX_PLACES
+        assert reply["places"][0]["start"] == text.index("e")
+    tail = {"document_id": "IF10116", "quote": text[-5:], "start": len(text) - 5}
+    for end, verified in ((len(text), True), (len(text) + 1, False)):
+        assert client.post("/v1/citations/verify", json=tail | {"end": end}).json()["verified"] == verified
 
 
 # --- operations ---

@@ -197,4 +197,4 @@ def test_every_place_of_a_quotation_is_found(text: str, quotation: str) -> None:
     places = [
         (start, start + len(quotation)) for start in range(len(text)) if text[start:].startswith(quotation)
     ]
-    assert find_quote(document, quotation) == places
+    assert list(find_quote(document, quotation)) == places

@@ -196,6 +196,21 @@ def test_each_refusal_has_an_id_of_its_own_the_same_in_head_and_body(connect: Co
 
 
 @pytest.mark.parametrize(
+    ("given", "kept"), [("a", True), ("A-b_c.9", True), ("x" * 64, True), ("x" * 65, False), ("a#b", False)]
+)
+def test_a_refusal_has_the_id_that_the_client_gave_if_it_is_sound(
+    connect: Connect, given: str, kept: bool
+) -> None:
+    connection = connect()
+    connection.sendall(ask("/v1/answer", f"X-Request-Id: {given}\r\n"))
+    head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+    request_id = json.loads(body)["request_id"]
+    assert (request_id == given) is kept
+    assert f"X-Request-Id: {request_id}\r\n".encode() in head
+    assert f"Content-Length: {len(body)}\r\n".encode() in head
+
+
+@pytest.mark.parametrize(
     ("origin", "readable"), [("https://a.example.org", True), ("https://b.example.org", False), ("", False)]
 )
 def test_a_page_of_a_listed_site_can_read_that_there_is_no_room(

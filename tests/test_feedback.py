@@ -1,7 +1,9 @@
+import fcntl
 import json
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,45 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
     assert sorted(entry["who"] for entry in entries(log.path)) == sorted([0, 1, 2, 3] * 20)
 
 
+def test_a_file_that_was_set_aside_while_one_waited_for_it_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = FeedbackLog(tmp_path / "feedback.jsonl")
+    log.append({"number": 1})
+    lock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        log.path.rename(tmp_path / "feedback.0001.jsonl")
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    log.append({"number": 2})
+    files = [file.read_text() for file in feedback_files(log.path)]
+    assert [json.loads(line)["number"] for line in files] == [1, 2]  # one in each
+
+
+def test_nobody_else_may_set_the_file_aside_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two processes take the same number, and the second file replaces the first."""
+    log = FeedbackLog(tmp_path / "feedback.jsonl", rotate_at=1)
+    rename = Path.rename
+    refused = []
+
+    def locked(path: Path, to: Path) -> Path:
+        with path.open() as other, pytest.raises(BlockingIOError) as refusal:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        refused.append(refusal)
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", locked)
+    for number in range(3):
+        log.append({"number": number})
+    assert len(refused) == 2
+    assert [entry["number"] for entry in entries(log.path)] == [0, 1, 2]
+
+
 _WRITER = """
 import sys
 from pathlib import Path
@@ -121,6 +162,41 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     assert len(lines) - len(whole) <= 3  # at most one is torn by each kill
     assert acknowledged <= {(entry["writer"], entry["number"]) for entry in whole}
     assert len(feedback_files(path)) > 1  # so that rotating was part of it
+
+
+_SHORT_WRITER = """
+import sys
+from pathlib import Path
+from service.feedback import FeedbackLog
+log = FeedbackLog(Path(sys.argv[1]), rotate_at=1)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(40):
+    log.append({"writer": int(sys.argv[2]), "number": number})
+"""
+
+
+def test_processes_that_rotate_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.jsonl"
+    with ExitStack() as held:
+        processes = [
+            held.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", _SHORT_WRITER, str(path), str(writer)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            for writer in range(3)
+        ]
+        for process in processes:
+            assert process.stdout and process.stdout.readline()
+        for process in processes:
+            assert process.stdin
+            process.stdin.close()  # go
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    found = sorted((entry["writer"], entry["number"]) for entry in entries(path))
+    assert found == [(writer, number) for writer in range(3) for number in range(40)]
 
 
 def test_the_route_keeps_the_judgement_and_no_address(bundle: Bundle, tmp_path: Path) -> None:

@@ -44,6 +44,30 @@ def test_a_listed_site_may_ask_and_read_problems(bundle: Bundle) -> None:
     assert "Access-Control-Allow-Credentials" not in refused.headers
 
 
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({}, None),
+        ({"Origin": "https://other.example.org"}, "origin"),
+        ({"Access-Control-Request-Method": "PUT"}, "method"),
+        ({"Access-Control-Request-Headers": "x-other"}, "headers"),
+    ],
+)
+def test_a_preflight_has_an_id_and_is_a_problem_if_it_is_refused(
+    bundle: Bundle, change: dict[str, str], refused: str | None
+) -> None:
+    client = TestClient(create_app(bundle, origins=(SITE,)))
+    reply = client.options("/v1/answer", headers=PREFLIGHT | change | {"X-Request-Id": "mine"})
+    assert reply.headers["X-Request-Id"] == "mine"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.status_code == (400 if refused else 200)
+    if refused:
+        assert reply.headers["Content-Type"] == "application/problem+json"
+        body = reply.json()
+        assert (body["status"], body["request_id"]) == (400, "mine")
+        assert f"Disallowed CORS {refused};" in body["detail"]
+
+
 @pytest.mark.parametrize("origins", [(), ("https://other.example.org",)])
 def test_any_other_site_may_not(bundle: Bundle, origins: tuple[str, ...]) -> None:
     client = TestClient(create_app(bundle, origins=origins))
