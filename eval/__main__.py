@@ -83,6 +83,27 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
     reader.add_argument("--checkpoint", type=Path, default=Path("build/reader.pt"), help="(%(default)s)")
     reader.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    query_encoder = commands.add_parser(
+        "train-query-encoder", help="train anew what encodes questions; after `train`"
+    )
+    query_encoder.add_argument(
+        "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"
+    )
+    query_encoder.add_argument("--written", type=Path, default=WRITTEN, metavar="DIR", help="(%(default)s)")
+    query_encoder.add_argument(
+        "--corpus", type=Path, nargs="+", required=True, metavar="FILE", help="texts of what is written on"
+    )
+    query_encoder.add_argument(
+        "--sentences",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="texts to take sentences from",
+    )
+    query_encoder.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
+    query_encoder.add_argument("--steps", type=int, default=3_000, help="(%(default)s)")
+    query_encoder.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     mutations = commands.add_parser("mutations", help="prove the gate: seeded faults must fail it")
     mutations.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     mutations.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="(%(default)s)")

@@ -21,7 +21,7 @@ from eval.questions import Question, load_questions
 from indexer.adapter import merge_adapter
 from indexer.build import build_bundle
 from indexer.bundle import Bundle, open_bundle
-from indexer.embedding import BASE_ENCODER, DEFAULT_ENCODER
+from indexer.embedding import ADAPTED_ENCODER, BASE_ENCODER, DEFAULT_ENCODER
 from indexer.passages import Passage, Readable, encoding_sentences, reading_head
 from service.answer import Answerer, Mode
 
@@ -143,11 +143,17 @@ ABLATIONS = (
     Ablation(
         "title and heading before passages", _patched("indexer.build.encoding_sentences", _headed), True
     ),
-    Ablation("encoder without adapter", builds=True, encoder=BASE_ENCODER),
     Ablation(
-        "adapter at full scale",
+        "questions by all six layers in `fast`, too, and tokens of 384 numbers",
+        builds=True,
+        encoder=ADAPTED_ENCODER,
+    ),
+    Ablation("encoder without adapter, the same", builds=True, encoder=BASE_ENCODER),
+    Ablation(
+        "adapter at full scale, the same",
         _patched("indexer.embedding.merge_adapter", partial(merge_adapter, scale=1.0)),
         builds=True,
+        encoder=ADAPTED_ENCODER,
     ),
     Ablation("passages of 80 words", _patched("indexer.passages.MAX_WORDS", 80), builds=True),
     Ablation("passages of 320 words", _patched("indexer.passages.MAX_WORDS", 320), builds=True),

@@ -153,6 +153,35 @@ def train(options: Options) -> int:
     return 0
 
 
+def train_query_encoder(options: Options) -> int:
+    """Train what encodes questions from what encodes passages, and write its card beside it."""
+    from random import Random
+
+    from eval.distillation import Distillation, asked, distilled_card, plain_sentences
+    from eval.lessons import counts, held_out, read_collection, read_reports, read_written
+    from eval.reader_training import ROUNDS
+    from indexer.distilled import DISTILLED
+    from indexer.embedding import ADAPTED_ENCODER, PassageEncoder, find_encoder
+
+    random = Random(options.seed)
+    reports, judge = held_out(read_reports(options.reports))
+    written = [x for name, *_ in ROUNDS for x in read_written(options.written / name, options.corpus)]
+    others = {folder.name: read_collection(folder, random) for folder in options.collection}
+    learned = {options.reports.name: reports, options.written.name: written, **others}
+    lessons = [lesson for found in learned.values() for lesson in found]
+    outside = [lesson for found in others.values() for lesson in found]
+    sentences = plain_sentences(options.sentences, {lesson.name for lesson in judge}, outside)
+    distillation = Distillation(PassageEncoder(find_encoder(ADAPTED_ENCODER)), options.seed, _say)
+    distillation.train(asked(lessons), sentences, options.steps)
+    distillation.save(DISTILLED, distillation.directions([*reports, *written]))
+    result = distillation.judge(asked(judge))
+    learned_from = {**counts(learned), "sentences": len(sentences)}
+    card = distilled_card(result, learned_from, options.steps, options.made_by)
+    DISTILLED.with_suffix(".md").write_text(card, "utf-8")
+    _say(f"wrote {DISTILLED}; held-out reports: {result}")
+    return 0
+
+
 def train_reader(options: Options) -> int:
     """Train the reader, and write its card beside it."""
     from random import Random

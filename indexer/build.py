@@ -177,7 +177,9 @@ def _inputs(reports: list[Report], source: EncoderSource, reader: str | None) ->
         "code_sha256": code.hexdigest(),
         "encoder": source.id,
         "weights_sha256": source.weights_sha256,
+        "settings_sha256": source.settings_sha256,
         "adapter_sha256": source.adapter_sha256,
+        "distilled_sha256": source.distilled_sha256,
         "reader": reader and [reader, reader_sha256(reader)],
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }

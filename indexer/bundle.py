@@ -25,7 +25,7 @@ from indexer.lexical import LexicalIndex
 from indexer.nearest import NearestIndex, open_index, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"
@@ -130,6 +130,7 @@ def write_bundle(
         (folder / name).mkdir()
         save(folder / name)
     shutil.copytree(models, folder / "models")
+    (folder / "models").chmod(0o755)  # the folder copied may be one that others cannot read
     return seal(folder, {**manifest, "indexes": indexes})
 
 
@@ -288,7 +289,7 @@ def _seal_line(digest: str) -> bytes:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
 def _digest(path: Path) -> dict[str, Any]:
@@ -324,7 +325,7 @@ def _verify_counts(folder: Path, bundle: Bundle) -> None:
         ("sentences.faiss", len(bundle.sentence_index.rows), counts["sentences"]),
         ("lexical", bundle.lexical.size, counts["passages"]),
         ("late sentences", bundle.late.sentences, counts["sentences"]),
-        ("late dimension", bundle.late.dimension, dimension),
+        ("late dimension", bundle.late.dimension, bundle.manifest["encoder"]["token_dimension"]),
         ("passages.faiss dimension", bundle.passage_index.rows.shape[1], dimension),
         ("smalltalk.faiss dimension", bundle.smalltalk_index.rows.shape[1], dimension),
         ("sentences.faiss dimension", bundle.sentence_index.rows.shape[1], dimension),

@@ -1,10 +1,11 @@
 """The build side of the encoder: the only file that imports sentence_transformers and torch."""
 
+import copy
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.adapter import adapter_sha256, merge_adapter
-from indexer.encoder import QueryEncoder
+from indexer.distilled import distilled_sha256, load_directions, smaller
+from indexer.encoder import FAST_MODEL, QueryEncoder
 from indexer.export import export_quantized
 from indexer.late import TokenVectors
 
 BASE_ENCODER = "all-MiniLM-L6-v2"
-DEFAULT_ENCODER = "all-MiniLM-L6-v2+adapter"
+ADAPTED_ENCODER = f"{BASE_ENCODER}+adapter"
 """The base with the adapter that ships merged into it (`indexer/adapter.md`)."""
+DEFAULT_ENCODER = f"{ADAPTED_ENCODER}+distilled"
+"""The same, and for questions that are asked in `fast` what was distilled from it
+(`indexer/query_encoder.md`)."""
 _PACKAGED = {
     # id: (package that carries the model folder, folder in it, SHA-256 of its model.safetensors)
     "all-MiniLM-L6-v2": (
@@ -27,8 +32,13 @@ _PACKAGED = {
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
 }
+_SETTINGS = {".json", ".txt", ".model"}
+"""Endings of what decides, beside the weights, what a model folder encodes to: words, pooling, prompts."""
 _PARITY_SAMPLE = 256
 _PARITY_FLOOR = 0.97
+"""Least mean cosine of a query encoder to the encoder that it is an export of."""
+_DISTILLED_FLOOR = 0.88
+"""The same for what was distilled from it; below, it is left out."""
 
 
 Precision = Literal["fp32", "bf16"]
@@ -43,13 +53,20 @@ class EncoderError(RuntimeError):
 class EncoderSource:
     """A sentence-transformers model folder; its weights are known by hash, not by name.
 
-    `adapter_sha256` is that of the adapter to merge into them, if any.
+    `adapter_sha256` is that of the adapter to merge into them, if any; `distilled_sha256` that of what
+    encodes questions, and tokens with fewer numbers, if that is not the model itself.
     """
 
     id: str
     folder: Path
     weights_sha256: str
     adapter_sha256: str | None = None
+    distilled_sha256: str | None = None
+
+    @property
+    def settings_sha256(self) -> str:
+        """SHA-256 of what is in the folder beside the weights."""
+        return folder_sha256(self.folder, _SETTINGS)
 
 
 def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
@@ -59,8 +76,9 @@ def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
         EncoderError: if there is no such model, or its weights are not the ones expected.
     """
     if name == DEFAULT_ENCODER:
-        base = find_encoder(BASE_ENCODER)
-        return EncoderSource(name, base.folder, base.weights_sha256, adapter_sha256())
+        return replace(find_encoder(ADAPTED_ENCODER), id=name, distilled_sha256=distilled_sha256())
+    if name == ADAPTED_ENCODER:
+        return replace(find_encoder(BASE_ENCODER), id=name, adapter_sha256=adapter_sha256())
     if name in _PACKAGED:
         package, inner, expected = _PACKAGED[name]
         spec = importlib.util.find_spec(package)
@@ -78,6 +96,16 @@ def find_encoder(name: str = DEFAULT_ENCODER) -> EncoderSource:
     if Path(name).is_dir():
         return EncoderSource(Path(name).resolve().name, *_weights(name, Path(name)))
     return EncoderSource(name, *_weights(name, _download(name)))
+
+
+def folder_sha256(folder: Path, endings: Collection[str]) -> str:
+    """SHA-256 of the files of a folder that have one of some endings, and of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in endings and path.is_file():
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _download(name: str) -> Path:
@@ -146,6 +174,7 @@ class PassageEncoder:
         if precision == "bf16":
             _multiply_in_bf16(self.network)
         self._model.eval()
+        self._directions = load_directions() if source.distilled_sha256 else None
         prompts = self._model.prompts
         self._query_prompt = prompts.get("query") or ""
         self._passage_prompt = prompts.get("document") or prompts.get("passage") or ""
@@ -167,6 +196,11 @@ class PassageEncoder:
         assert dimension is not None
         return dimension
 
+    @property
+    def token_dimension(self) -> int:
+        """Length of a token's vector."""
+        return self.dimension if self._directions is None else len(self._directions)
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts in the given order: float32 `[len(texts), dimension]`, unit rows.
 
@@ -177,14 +211,6 @@ class PassageEncoder:
         for row, text in enumerate(texts):
             vectors[row] = self._vector(text)
         return vectors
-
-    def encode_tokens(self, passages: Sequence[Sequence[str]]) -> list[list[TokenVectors]]:
-        """Encode every token of passages given as lists of sentences: one `TokenVectors` a sentence.
-
-        A sentence is read in its passage, as far as `max_tokens` reaches: a passage that is longer is
-        read in several parts.
-        """
-        return [self.encode_passage(passage)[1] for passage in passages]
 
     def encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Encode a passage's sentences, each by itself: float32 `[len(sentences), dimension]`, unit rows.
@@ -200,7 +226,11 @@ class PassageEncoder:
             return _unit(self._model(self._inputs(*sentences))["sentence_embedding"])
 
     def encode_passage(self, sentences: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors]]:
-        """A passage as a vector `[dimension]`, and the tokens of each of its sentences, read once."""
+        """A passage as a vector `[dimension]`, and the tokens of each of its sentences, read once.
+
+        A sentence is read in its passage, as far as `max_tokens` reaches: a passage that is longer is
+        read in several parts.
+        """
         parts = self._parts(sentences)
         read = [self._read(part) for part in parts]
         tokens = [sentence for _, found in read for sentence in found]
@@ -246,12 +276,16 @@ class PassageEncoder:
         ids = inputs["input_ids"][0].numpy()[words]
         with torch.inference_mode():
             output = self._model(inputs)
-            vectors = _unit(output["token_embeddings"][0])[words]
+            vectors = _unit(self._short(output["token_embeddings"][0][words]))
             vector = _unit(output["sentence_embedding"][0])
         ends = np.cumsum([len(sentence) + 1 for sentence in part])
         owner = np.searchsorted(ends, offsets[words, 0], side="right")
         tokens = [_sentence_tokens(ids[owner == s], vectors[owner == s]) for s in range(len(part))]
         return vector, tokens
+
+    def _short(self, tokens: Any) -> Any:
+        """Token vectors `[..., dimension]` → `[..., token_dimension]`."""
+        return tokens if self._directions is None else tokens @ self._directions.T
 
     def _inputs(self, *texts: str) -> dict[str, Any]:
         inputs: dict[str, Any] = self._model.tokenizer(
@@ -269,6 +303,9 @@ class PassageEncoder:
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
         """Write the query encoder as int8 ONNX with its tokenizer, and measure what it lost.
 
+        Beside it goes what was distilled from it, if that is near enough to it on these texts: for a report
+        unlike those that were learned from, there is no faster one.
+
         Weights are quantised per channel to seven bits (reduced range): CPUs without VNNI add pairs
         of 8-bit products in 16 bits and would saturate, so that an answer would depend on the machine.
 
@@ -283,20 +320,37 @@ class PassageEncoder:
             EncoderError: if the exported encoder's mean cosine to the original is below the floor.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._export(folder / "model.onnx")
         self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         description = {
             "id": self.source.id,
             "weights_sha256": self.source.weights_sha256,
             "adapter_sha256": self.source.adapter_sha256,
             "dimension": self.dimension,
+            "token_dimension": self.token_dimension,
             "max_tokens": int(self._model.max_seq_length or 512),
             "query_prompt": self._query_prompt,
             "quantization": "dynamic int8 per channel, reduced range",
         }
-        return description | {"parity": self._parity(QueryEncoder.load(folder, description), sample)}
 
-    def _parity(self, exported: QueryEncoder, sample: Sequence[str]) -> dict[str, Any]:
+        self._export(self.network, folder / "model.onnx")
+        parity = self._parity(QueryEncoder.load(folder, description), sample)
+        if parity["mean_cosine"] < _PARITY_FLOOR:
+            raise EncoderError(
+                f"encoder {self.source.id}: exported, its mean cosine to the original is "
+                f"{parity['mean_cosine']:.4f}, expected at least {_PARITY_FLOOR}; this model does not "
+                "survive int8, name another"
+            )
+        fast: dict[str, Any] | None = None
+        if self.source.distilled_sha256:
+            self._export(smaller(self.network), folder / FAST_MODEL)
+            fast = self._parity(QueryEncoder.load(folder, description), sample, fast=True)
+            if fast["mean_cosine"] < _DISTILLED_FLOOR:
+                (folder / FAST_MODEL).unlink()
+                fast = None
+        distilled = self.source.distilled_sha256 if fast else None
+        return description | {"distilled_sha256": distilled, "parity": parity, "fast_parity": fast}
+
+    def _parity(self, exported: QueryEncoder, sample: Sequence[str], *, fast: bool = False) -> dict[str, Any]:
         sample = list(dict.fromkeys(sample))[:_PARITY_SAMPLE]
         original = self._model.encode(
             sample,
@@ -304,17 +358,16 @@ class PassageEncoder:
             normalize_embeddings=True,
             show_progress_bar=False,
         )
-        cosines = np.sum(original * np.stack([exported.encode(text).vector for text in sample]), axis=1)
+        cosines = np.sum(
+            original * np.stack([exported.encode(text, fast=fast).vector for text in sample]), axis=1
+        )
         mean, low = float(cosines.mean()), float(cosines.min())
-        if mean < _PARITY_FLOOR:
-            raise EncoderError(
-                f"encoder {self.source.id}: exported, its mean cosine to the original is {mean:.4f}, "
-                f"expected at least {_PARITY_FLOOR}; this model does not survive int8, name another"
-            )
         return {"texts": len(sample), "mean_cosine": round(mean, 4), "min_cosine": round(low, 4)}
 
-    def _export(self, path: Path) -> None:
+    def _export(self, network: Any, path: Path) -> None:
         import torch
+
+        short = self._short
 
         class Encoder(torch.nn.Module):
             """Tensors in, unit vectors out: what ONNX can trace of a SentenceTransformer."""
@@ -328,13 +381,14 @@ class PassageEncoder:
             ) -> tuple[torch.Tensor, torch.Tensor]:
                 features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
                 unit = torch.nn.functional.normalize
-                return unit(features["sentence_embedding"], dim=-1), unit(
-                    features["token_embeddings"], dim=-1
-                )
+                tokens = short(features["token_embeddings"])
+                return unit(features["sentence_embedding"], dim=-1), unit(tokens, dim=-1)
 
         example = torch.tensor([[101, 102, 103, 104]]), torch.ones((1, 4), dtype=torch.int64)
         outputs = ("sentence_embedding", "token_embeddings")
-        export_quantized(Encoder(self._model), example, ("input_ids", "attention_mask"), outputs, path)
+        model = copy.deepcopy(self._model)
+        model[0].model = network
+        export_quantized(Encoder(model), example, ("input_ids", "attention_mask"), outputs, path)
 
 
 def _multiply_in_bf16(network: Any) -> None:

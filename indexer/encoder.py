@@ -12,11 +12,13 @@ from tokenizers import Tokenizer
 
 FILES = ("model.onnx", "tokenizer.json")
 """What a saved model consists of."""
+FAST_MODEL = "fast.onnx"
+"""Beside them, if the encoder has one: the smaller network, which reads the same tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """A query as unit vectors: `vector` `[dim]` for the whole, `tokens` `[n, dim]` for its tokens.
+    """A query as unit vectors: `vector` `[dim]` for the whole, `tokens` `[n, token_dim]` for its tokens.
 
     `ids` `[n]` are the token ids; the marks at the beginning and the end are left out.
     """
@@ -28,15 +30,17 @@ class EncodedQuery:
 
 def open_model(folder: Path) -> tuple[onnxruntime.InferenceSession, Any]:
     """An ONNX model that runs on one thread, and its tokenizer, without padding, from a folder of `FILES`."""
+    tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    return open_session(folder / "model.onnx"), tokenizer
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """An ONNX model that runs on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-    tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    return session, tokenizer
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class QueryEncoder:
@@ -51,19 +55,25 @@ class QueryEncoder:
         self._tokenizer.enable_truncation(max_tokens)
         self._prompt = prompt
         self.dimension = dimension
+        smaller = folder / FAST_MODEL
+        self._fast = open_session(smaller) if smaller.is_file() else self._session
 
     @classmethod
     def load(cls, folder: Path, description: Mapping[str, Any]) -> "QueryEncoder":
         """Load from a bundle's folder, given the manifest's description of the encoder."""
         return cls(folder, description["dimension"], description["max_tokens"], description["query_prompt"])
 
-    def encode(self, text: str) -> EncodedQuery:
-        """Encode one query. Text past `max_tokens` is not read."""
+    def encode(self, text: str, *, fast: bool = False) -> EncodedQuery:
+        """Encode one query. Text past `max_tokens` is not read.
+
+        With `fast`, by the smaller network, if there is one.
+        """
         encoding = self._tokenizer.encode(self._prompt + text)
         inputs = {
             "input_ids": np.array([encoding.ids], dtype=np.int64),
             "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
         }
-        vector, tokens = self._session.run(["sentence_embedding", "token_embeddings"], inputs)
+        session = self._fast if fast else self._session
+        vector, tokens = session.run(["sentence_embedding", "token_embeddings"], inputs)
         words = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
         return EncodedQuery(vector[0], inputs["input_ids"][0][words], tokens[0][words])

@@ -35,6 +35,7 @@ _FASTER = 1.3
 """How much faster bf16 must be. A CPU that has it is two to three times as fast, one that has not is slower:
 what is between never comes up, so that the choice is the same each time."""
 _TELL_EVERY = 5.0
+_CODE = ("embedding.py", "encoding.py", "late.py", "adapter.py", "distilled.py")
 _PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "numpy")
 
 Progress = Callable[[str], None]
@@ -131,13 +132,13 @@ def _least_seconds(model: PassageEncoder, texts: Sequence[str]) -> float:
 
 
 def _identity(source: EncoderSource, precision: Precision) -> bytes:
-    import indexer.embedding
-
-    code = Path(indexer.embedding.__file__).read_bytes() + Path(__file__).read_bytes()
+    code = b"".join(Path(__file__).with_name(name).read_bytes() for name in _CODE)
     versions = [importlib.metadata.version(name) for name in _PACKAGES]
     parts = [
         source.weights_sha256,
+        source.settings_sha256,
         source.adapter_sha256,
+        source.distilled_sha256,
         SCALE,
         precision,
         *versions,
@@ -187,7 +188,8 @@ def _payload(model: PassageEncoder, text: Text) -> bytes:
 def _pack(
     vector: NDArray[np.float32], sentences: NDArray[np.float32], tokens: Sequence[TokenVectors]
 ) -> bytes:
-    head = np.array([len(vector), len(tokens), *(len(one.ids) for one in tokens)], dtype=np.uint32)
+    width = tokens[0].vectors.shape[1] if tokens else 0
+    head = np.array([len(vector), width, len(tokens), *(len(one.ids) for one in tokens)], dtype=np.uint32)
     parts: list[NDArray[Any]] = [head, vector, sentences]
     for one in tokens:
         numbers, scale = quantize(one.vectors)
@@ -197,9 +199,9 @@ def _pack(
 
 def _unpack(payload: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32], list[TokenVectors]]:
     """A text's vector; of a passage also the vectors of its sentences, and the tokens of each."""
-    dimension, sentences = np.frombuffer(payload, np.uint32, 2)
-    lengths = np.frombuffer(payload, np.uint32, sentences, 8)
-    place = 8 + 4 * int(sentences)
+    dimension, width, sentences = np.frombuffer(payload, np.uint32, 3)
+    lengths = np.frombuffer(payload, np.uint32, sentences, 12)
+    place = 12 + 4 * int(sentences)
     vector = np.frombuffer(payload, np.float32, dimension, place)
     place += vector.nbytes
     each = np.frombuffer(payload, np.float32, sentences * dimension, place).reshape(sentences, dimension)
@@ -208,7 +210,7 @@ def _unpack(payload: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32], l
     for length in map(int, lengths):
         ids = np.frombuffer(payload, np.uint32, length, place)
         scale = np.frombuffer(payload, np.float32, length, place + 4 * length)[:, None]
-        numbers = np.frombuffer(payload, np.int8, length * int(dimension), place + 8 * length)
+        numbers = np.frombuffer(payload, np.int8, length * int(width), place + 8 * length)
         place += 8 * length + len(numbers)
         tokens.append(TokenVectors(ids.astype(np.int64), numbers.reshape(length, -1) * scale))
     return vector, each, tokens

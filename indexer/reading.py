@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.cross_encoder import MAX_TOKENS
+from indexer.embedding import folder_sha256
 from indexer.encoder import FILES
 from indexer.export import export_quantized
 
@@ -19,11 +20,10 @@ class ReaderError(RuntimeError):
 
 
 def reader_sha256(name: str) -> str | None:
-    """SHA-256 of the reader that ships or of a folder's weights; None of one that is yet to be fetched."""
+    """SHA-256 of the reader that ships or of all in a folder; None of one that is yet to be fetched."""
     if name == DEFAULT_READER:
         return _sha256(SHIPPED / "model.onnx")
-    files = sorted(Path(name).glob("*.safetensors"))
-    return _sha256(files[0]) if files else None
+    return folder_sha256(Path(name), {".safetensors", ".json", ".txt"}) if Path(name).is_dir() else None
 
 
 def add_reader(name: str | None, folder: Path) -> dict[str, Any] | None:

@@ -104,7 +104,8 @@ class Answerer:
             limit: How many ranked passages to return beside the answer.
             documents: Ids of the documents to look in; all if None.
             history: Earlier turns, oldest first, each with `role` and `content`.
-            mode: Whether the best candidates are read together with the question, if there is a reader.
+            mode: Whether the best candidates are read together with the question, if there is a reader; in
+                `fast` the question is encoded by the smaller network, too, if there is one.
 
         Raises:
             UnknownDocumentError: if an id is not in the bundle.
@@ -187,7 +188,7 @@ class Answerer:
         history: Sequence[Mapping[str, str]],
         mode: Mode,
     ) -> "_Found":
-        query, retrieval = self.retrieve(question, documents, history)
+        query, retrieval = self.retrieve(question, documents, history, fast=mode == "fast")
         before = self.confidence(question, retrieval)
         if mode == "fast" or not self._reader:
             return _Found(query, retrieval, before, before, self._calibration["threshold"], read=False)
@@ -212,13 +213,15 @@ class Answerer:
         question: str,
         documents: Collection[str] | None = None,
         history: Sequence[Mapping[str, str]] = (),
+        *,
+        fast: bool = False,
     ) -> tuple[Query, Retrieval]:
-        """Understand a question and find candidates; arguments as for `answer`."""
+        """Understand a question and find candidates; arguments as for `answer` and `Retriever.retrieve`."""
         for document_id in documents or ():
             if document_id not in self.bundle.documents:
                 raise UnknownDocumentError(document_id, self.bundle.documents)
         query = self._query(question, documents, history)
-        return query, self._retriever.retrieve(query, documents or None)
+        return query, self._retriever.retrieve(query, documents or None, fast=fast)
 
     def _query(
         self, question: str, documents: Collection[str] | None, history: Sequence[Mapping[str, str]]

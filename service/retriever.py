@@ -105,14 +105,17 @@ class Retriever:
         self._passage_weights = np.array([calibration["fusion"][name] for name in CHANNELS])
         self._sentence_weights = np.array([calibration["answer"][name] for name in SENTENCE_CHANNELS])
 
-    def retrieve(self, query: Query, documents: Collection[str] | None = None) -> Retrieval:
+    def retrieve(
+        self, query: Query, documents: Collection[str] | None = None, *, fast: bool = False
+    ) -> Retrieval:
         """Rank passages for a query, best first; ties go by passage id.
 
         Args:
             query: What is searched.
             documents: Ids of the documents to look in; all if None.
+            fast: Whether the query is encoded by the smaller network.
         """
-        matches = self.match(query, documents)
+        matches = self.match(query, documents, fast=fast)
         scores = fuse(matches.passages, self._passage_weights)
         answering = matches.sentences @ self._sentence_weights
         odds = np.exp(answering - answering.max(initial=0.0))
@@ -129,7 +132,7 @@ class Retriever:
         found.sort(key=lambda candidate: (-candidate.score, candidate.passage.passage_id))
         return Retrieval(found, matches.smalltalk)
 
-    def match(self, query: Query, documents: Collection[str] | None = None) -> Matches:
+    def match(self, query: Query, documents: Collection[str] | None = None, *, fast: bool = False) -> Matches:
         """Score a query against the passages that the first-stage channels propose, by every channel."""
         allowed = None
         if documents is not None:
@@ -137,7 +140,7 @@ class Retriever:
         texts = [(query.text, 1.0), *query.context]
         total = sum(weight for _, weight in texts)
         shares = [weight / total for _, weight in texts]
-        encoded = [self._bundle.encoder.encode(encoding_text(text)) for text, _ in texts]
+        encoded = [self._bundle.encoder.encode(encoding_text(text), fast=fast) for text, _ in texts]
         lexical = [self._lexical(text) for text, _ in texts]
         rows = self._union(encoded, lexical, allowed)
         if len(rows) > LATE_DEPTH:

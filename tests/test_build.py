@@ -62,7 +62,8 @@ class QuickEncoder:
 
     def encode_passage(self, sentences: Sequence[str]) -> tuple[NDArray[np.float32], list[TokenVectors]]:
         self.read.append(" ".join(sentences))
-        tokens = [TokenVectors(np.array([len(s)]), self.encode([s])) for s in sentences]
+        numbers = self.description["token_dimension"]
+        tokens = [TokenVectors(np.array([len(s)]), self.encode([s])[:, :numbers]) for s in sentences]
         return self.encode([" ".join(sentences)])[0], tokens
 
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:

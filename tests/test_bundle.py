@@ -79,7 +79,9 @@ def test_every_row_is_the_vector_of_its_text(bundle: Bundle, mali: Document) -> 
     row = 0
     for number, passage in enumerate(bundle.passages):
         sentences = encoding_sentences(mali, passage)
-        whole = bundle.passage_index.rows[number] @ bundle.encoder.encode(" ".join(sentences)).vector
+        asked = bundle.encoder.encode(" ".join(sentences)).vector
+        whole = bundle.passage_index.rows[number] @ asked
+        assert np.argmax(bundle.passage_index.rows @ asked) == number
         assert whole > 0.95
         for text in sentences:
             vector = bundle.sentence_index.rows[row]
@@ -100,6 +102,11 @@ def test_no_file_is_a_pickle(bundle_path: Path) -> None:
         assert path.suffix in ("", ".txt", ".json", ".jsonl", ".faiss", ".npy", ".onnx", ".sha256")
         if path.suffix == ".npy":
             np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def test_others_may_read_all_of_it(bundle_path: Path) -> None:
+    folders = [path for path in bundle_path.resolve().rglob("*") if path.is_dir()]
+    assert all(path.stat().st_mode & 0o055 == 0o055 for path in folders)
 
 
 def test_the_seal_is_one_that_sha256sum_reads(bundle_path: Path) -> None:
@@ -273,6 +280,11 @@ def test_a_file_that_its_library_does_not_read_is_refused(copy: Path, bundle: Bu
 def test_an_encoder_of_another_dimension_is_refused(copy: Path, bundle: Bundle) -> None:
     with resealed(copy, encoder={**bundle.manifest["encoder"], "dimension": 768}):
         assert "found 384, expected 768; " in refusal(copy)
+
+
+def test_tokens_of_another_dimension_are_refused(copy: Path, bundle: Bundle) -> None:
+    with resealed(copy, encoder={**bundle.manifest["encoder"], "token_dimension": 64}):
+        assert f"late dimension: found {bundle.late.dimension}, expected 64; " in refusal(copy)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_tokens_keep_their_likeness_with_fewer_numbers(
     assert full[0].shape[1] == adapted.token_dimension == adapted.dimension
     cosines: list[Any] = [(one[0] @ one[1].T).ravel() for one in (short, full)]
     assert np.abs(cosines[0] - cosines[1]).mean() < 0.1
-    assert np.corrcoef(*cosines)[0, 1] > 0.9
+    assert np.corrcoef(*cosines)[0, 1] > 0.8
 
 
 def test_directions_are_no_part_of_the_network(encoder: PassageEncoder) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from indexer import embedding
 from indexer.adapter import ADAPTER
+from indexer.distilled import DISTILLED
 from indexer.embedding import (
+    ADAPTED_ENCODER,
     BASE_ENCODER,
     DEFAULT_ENCODER,
     EncoderError,
@@ -17,6 +19,7 @@ from indexer.embedding import (
     PassageEncoder,
     find_encoder,
 )
+from indexer.encoder import FAST_MODEL
 
 WEIGHTS = b"not weights, but they have a hash"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -55,8 +58,15 @@ def test_the_default_encoder_is_carried_by_a_package() -> None:
 
 
 def test_the_default_encoder_is_known_by_its_adapter_too() -> None:
-    assert find_encoder().adapter_sha256 == hashlib.sha256(ADAPTER.read_bytes()).hexdigest()
+    for name in (DEFAULT_ENCODER, ADAPTED_ENCODER):
+        assert find_encoder(name).adapter_sha256 == hashlib.sha256(ADAPTER.read_bytes()).hexdigest()
     assert find_encoder(BASE_ENCODER).adapter_sha256 is None
+
+
+def test_only_the_default_encoder_was_distilled() -> None:
+    assert find_encoder().distilled_sha256 == hashlib.sha256(DISTILLED.read_bytes()).hexdigest()
+    assert find_encoder(ADAPTED_ENCODER).distilled_sha256 is None
+    assert find_encoder(ADAPTED_ENCODER).id == ADAPTED_ENCODER
 
 
 def test_the_adapter_is_merged_into_the_default_encoder(model: PassageEncoder, base: PassageEncoder) -> None:
@@ -158,20 +168,26 @@ def test_no_texts_are_no_rows(model: PassageEncoder) -> None:
 
 
 def test_an_export_that_lost_too_much_is_refused(
-    model: PassageEncoder, monkeypatch: pytest.MonkeyPatch
+    base: PassageEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "_PARITY_FLOOR", 1.1)
-
-    class Original:
-        """Stands for an exported encoder that lost nothing."""
-
-        def encode(self, text: str) -> object:
-            return type("Query", (), {"vector": model.encode([text])[0]})
-
     with pytest.raises(
-        EncoderError, match=r"mean cosine to the original is 1\.0000, expected at least 1\.1; "
+        EncoderError, match=r"mean cosine to the original is 0\.99\d\d, expected at least 1\.1; "
     ):
-        model._parity(Original(), ["gold", "cotton"])  # type: ignore[arg-type]
+        base.export(tmp_path, ["Gold is dug here.", "Cotton grows."])
+
+
+def test_for_texts_unlike_those_learned_from_there_is_no_smaller_network(
+    model: PassageEncoder, tmp_path: Path
+) -> None:
+    english = ["France withdrew its troops.", "The court ruled in May.", "Exports of gold rose by a tenth."]
+    noise = ["zq vx kj wq", "\u4e2d\u6587\u62a5\u544a\u5f88\u957f", "}{ ;; == += ["]
+    for texts, distilled in ((english, model.source.distilled_sha256), (noise, None)):
+        folder = tmp_path / str(distilled)
+        about = model.export(folder, texts)
+        assert about["distilled_sha256"] == distilled
+        assert (folder / FAST_MODEL).is_file() == bool(about["fast_parity"]) == bool(distilled)
+        assert about["parity"]["mean_cosine"] >= 0.97
 
 
 def test_serving_does_not_import_what_building_needs() -> None:
@@ -188,7 +204,7 @@ def test_serving_does_not_import_what_building_needs() -> None:
 
 def test_every_token_of_a_sentence_keeps_a_vector(model: PassageEncoder) -> None:
     passages = [["Gold is dug.", "*", "", "Cotton grows in Kayes."], ["Gold is dug."]]
-    (first, mark, empty, last), (alone,) = model.encode_tokens(passages)
+    (first, mark, empty, last), (alone,) = (model.encode_passage(passage)[1] for passage in passages)
     words = model.tokenizer.tokenize
     assert [len(tokens.ids) for tokens in (first, last, alone)] == [
         len(words(text)) for text in ("Gold is dug.", "Cotton grows in Kayes.", "Gold is dug.")
@@ -205,6 +221,6 @@ def test_every_token_of_a_sentence_keeps_a_vector(model: PassageEncoder) -> None
 def test_a_passage_longer_than_the_model_reads_is_read_in_parts(model: PassageEncoder) -> None:
     sentence = "Gold and cotton and rice and millet and salt are sold here. "
     length = len(model.tokenizer.tokenize(sentence))
-    (found,) = model.encode_tokens([[sentence.strip()] * 60])
+    _, found = model.encode_passage([sentence.strip()] * 60)
     assert [len(tokens.ids) for tokens in found] == [length] * 60
     assert all(tokens.vectors.any() for tokens in found)

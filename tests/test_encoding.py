@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_a_passage_is_what_the_encoder_makes_of_it_and_its_sentences(model: Pass
         np.testing.assert_allclose(encoding.vector("Hello"), model.encode(["Hello"])[0], atol=1e-5)
         sentences = [sentence for passage in passages for sentence in passage]
         np.testing.assert_allclose(encoding.sentences(passages), model.encode(sentences), atol=1e-5)
-        expected = model.encode_tokens(passages)
+        expected = [model.encode_passage(passage)[1] for passage in passages]
         for found, wanted in zip(encoding.tokens(passages), expected, strict=True):
             for one, other in zip(found, wanted, strict=True):
                 assert np.array_equal(one.ids, other.ids)
@@ -77,6 +78,17 @@ def test_a_sentence_is_not_taken_for_a_passage_nor_another_precision_for_this_on
         fp32, bf16 = (Encoding(SOURCE, store, Choice(precision)) for precision in ("fp32", "bf16"))
         keys = {fp32._key("A"), fp32._key(("A",)), fp32._key(("A", "")), bf16._key("A")}
         assert len(keys) == 4
+
+
+def test_an_embedding_depends_on_all_of_the_model_folder(tmp_path: Path) -> None:
+    folder = shutil.copytree(SOURCE.folder, tmp_path / "model")
+    source = find_encoder(str(folder))
+    keys = []
+    for pooling in ("{}", '{"pooling_mode_cls_token": true}'):
+        next(folder.glob("*_Pooling/config.json")).write_text(pooling)
+        with EmbeddingStore(None) as store:
+            keys.append(Encoding(source, store, Choice("fp32"))._key("gold"))
+    assert keys[0] != keys[1]
 
 
 def test_few_texts_are_encoded_in_fp32(model: PassageEncoder) -> None:

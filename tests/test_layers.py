@@ -13,8 +13,9 @@ MAY_IMPORT = {
 HTTP = {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 TRAINING = {"torch", "transformers", "sentence_transformers", "huggingface_hub"}
 TRAINS = {
-    *("indexer/embedding.py", "indexer/adapter.py", "indexer/export.py", "indexer/reading.py"),
-    *("eval/training.py", "eval/reader_training.py", "eval/speed/peers.py", "eval/speed/encoding.py"),
+    *("indexer/embedding.py", "indexer/adapter.py", "indexer/distilled.py", "indexer/export.py"),
+    *("indexer/reading.py", "eval/training.py", "eval/distillation.py", "eval/reader_training.py"),
+    *("eval/speed/peers.py", "eval/speed/encoding.py"),
 }
 HTTP_LAYER = (
     "admission app connection documents door errors keys lanes log metrics operations questions rates "

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eval.speed import scale
 from eval.speed.asked import ask
-from eval.speed.fleet import ACCURATE, CONTROL, NAIVE, OURS, FleetError, System, ours, resident, running
+from eval.speed.fleet import ACCURATE, CONTROL, NAIVE, OURS, SAME, FleetError, System, ours, resident, running
 from eval.speed.installed import size
 from eval.speed.load import Load, LoadError, distinct, drive, request
 from eval.speed.page import READING, keep_reading, speed_page
@@ -24,7 +24,7 @@ from eval.speed.run import Result
 from eval.speed.scale import IndexAlone, Size, growth_plot, measure_index, scale_page
 from eval.speed.texts import first_words, read_questions, read_texts, write_corpus
 from indexer.bundle import Bundle
-from indexer.embedding import BASE_ENCODER, find_encoder
+from indexer.embedding import BASE_ENCODER, DEFAULT_ENCODER, find_encoder
 from indexer.reports import read_corpus
 from indexer.store import EmbeddingStore
 
@@ -176,10 +176,18 @@ def test_a_broken_connection_ends_the_run(serve: Serve) -> None:
 # --- fleet ---
 
 
-@pytest.mark.parametrize(("name", "mode"), [(OURS, "fast"), (CONTROL, "fast"), (ACCURATE, "accurate")])
+@pytest.mark.parametrize(
+    ("name", "mode"), [(OURS, "fast"), (CONTROL, "fast"), (ACCURATE, "accurate"), (SAME, "fast")]
+)
 def test_this_service_is_asked_in_the_mode_of_its_row(name: str, mode: str, tmp_path: Path) -> None:
-    body = ours(name, BASE_ENCODER, tmp_path, tmp_path).request("When?").partition(b"\r\n\r\n")[2]
+    body = ours(name, tmp_path, tmp_path).request("When?").partition(b"\r\n\r\n")[2]
     assert json.loads(body) == {"query": "When?", "limit": 3, "mode": mode}
+
+
+@pytest.mark.parametrize(("name", "encoder"), [(OURS, DEFAULT_ENCODER), (SAME, BASE_ENCODER)])
+def test_one_of_these_services_has_the_encoder_of_the_peers(name: str, encoder: str, tmp_path: Path) -> None:
+    command = ours(name, tmp_path, tmp_path).build
+    assert command[command.index("--encoder") + 1] == encoder
 
 
 def test_a_peer_is_asked_for_no_mode(tmp_path: Path) -> None:

@@ -17,10 +17,13 @@ from pathlib import Path
 
 from eval.speed.load import LoadError, drive, request
 from eval.speed.parts import SpeedError
+from indexer.embedding import BASE_ENCODER, DEFAULT_ENCODER
 
 OURS, CONTROL, ACCURATE = "report-qa", "report-qa again", "report-qa, accurate"
 """This service, and the same once more: what lies between the two is noise. The third reads, too."""
-MODES = {OURS: "fast", CONTROL: "fast", ACCURATE: "accurate"}
+SAME = "report-qa, peers' encoder"
+"""This service with the very weights that the peers have, for passages and for questions."""
+MODES = {OURS: "fast", CONTROL: "fast", ACCURATE: "accurate", SAME: "fast"}
 """What is this service, and the mode that it is asked in."""
 NAIVE = "naive"
 _PATIENCE = 120
@@ -80,8 +83,9 @@ def environment(lock: Path, folder: Path) -> Path:
     return python
 
 
-def ours(name: str, encoder: str, corpus: Path, folder: Path) -> System:
+def ours(name: str, corpus: Path, folder: Path) -> System:
     """This service over a corpus."""
+    encoder = BASE_ENCODER if name == SAME else DEFAULT_ENCODER
     python, bundle = sys.executable, folder / re.sub(r"\W+", "-", name) / "bundle"
     build = (python, "-m", "indexer", "build", "--force", "--encoder", encoder)
     return System(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.speed.fleet import ACCURATE, MODES, NAIVE, OURS
+from eval.speed.fleet import ACCURATE, MODES, NAIVE, OURS, SAME
 from eval.speed.rows import BEST_PEER, TOLERANCE, Row
 from eval.speed.run import Result
+from indexer.embedding import BASE_ENCODER
 
 READING = "## Reading"
 """What follows this heading is written by hand, and stays when the page is made again."""
@@ -51,14 +52,16 @@ def keep_reading(page: str, old: str) -> str:
 
 def _how(result: Result) -> str:
     return (
-        f"All serve the same {result.passages} passages over HTTP with the weights of one encoder, each as "
-        "its documentation sets it up, behind one uvicorn process; they run at the same time and are asked "
-        "in turn, in alternating blocks, so that what disturbs the machine disturbs all alike. No question "
-        f"is asked twice but in the row that says so. A ratio says how many times better one is: the "
-        "geometric mean over the rounds, with a 95 % bootstrap interval. The control is this service against "
-        "itself. Only answers are counted and timed: a client that is refused (503) asks its next question "
-        f"a tenth of a second later. The load generator makes {result.generator:,.0f} requests per second of "
-        "a trivial route on the same machine."
+        f"All serve the same {result.passages} passages over HTTP, each as its documentation sets it up, "
+        f"behind one uvicorn process. The peers encode with {BASE_ENCODER}; so does `{SAME}`. What ships "
+        "encodes with the same network and its adapter, but questions in `fast` with what was distilled from "
+        "the two (`indexer/query_encoder.md`). They run at the same time and are asked in turn, in "
+        "alternating blocks, so that what disturbs the machine disturbs all alike. No question is asked "
+        "twice but in the row that says so. A ratio says how many times better one is: the geometric mean "
+        "over the rounds, with a 95 % bootstrap interval. The control is this service against itself. Only "
+        "answers are counted and timed: a client that is refused (503) asks its next question a tenth of a "
+        f"second later. The load generator makes {result.generator:,.0f} requests per second of a trivial "
+        "route on the same machine."
     )
 
 

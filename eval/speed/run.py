@@ -19,6 +19,7 @@ from eval.speed.fleet import (
     CONTROL,
     MODES,
     OURS,
+    SAME,
     System,
     built,
     busy_neighbour,
@@ -89,7 +90,7 @@ class _Field:
 
     def _built(self, name: str, corpus: Path) -> dict[str, System]:
         folder = self.plan.work / f"{name}-{time.time_ns():x}"
-        mine = {key: ours(key, BASE_ENCODER, corpus, folder) for key in MODES}
+        mine = {key: ours(key, corpus, folder) for key in MODES}
         folder.mkdir()
         for system in mine.values():
             self.say(f"building {system.name}")
@@ -221,7 +222,7 @@ def _install(field: _Field) -> Row:
     sizes = {
         name: [installed(system, field.python, field.model)]
         for name, system in field.served.items()
-        if name not in {CONTROL, ACCURATE}  # the same files
+        if name not in {CONTROL, ACCURATE, SAME}  # the same files, or nearly
     }
     return Row("installed, with encoder and store", "MB", "lower", sizes)
 
@@ -234,9 +235,9 @@ def _build(field: _Field) -> Row:
         write_corpus(first_words(read_texts(plan.collections), plan.passages * WORDS), corpus)
     else:
         corpus = plan.corpus
-    names = [name for name in field.served if name != ACCURATE]  # a bundle has no mode
+    names = [name for name in field.served if name not in {ACCURATE, SAME}]  # the same work
     rates: dict[str, list[float]] = {name: [] for name in names}
-    first = ours(OURS, BASE_ENCODER, corpus, plan.work / f"measured-{time.time_ns():x}")
+    first = ours(OURS, corpus, plan.work / f"measured-{time.time_ns():x}")
     built(first)
     bundle = open_bundle(first.store / "bundle")
     texts = [bundle.text(passage) for passage in bundle.passages]
@@ -244,7 +245,7 @@ def _build(field: _Field) -> Row:
         folder = plan.work / f"build-{time.time_ns():x}"
         write_passages(folder / "passages.json", texts)
         if name in MODES:
-            system = ours(name, BASE_ENCODER, corpus, folder)
+            system = ours(name, corpus, folder)
         else:
             system = peer(name, field.python, field.model, folder / "passages.json", folder)
         rates[name].append(len(texts) / built(system))
