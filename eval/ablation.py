@@ -130,7 +130,9 @@ def _patched(target: str, value: object) -> Callable[[], AbstractContextManager[
 ABLATIONS = (
     Ablation("as served, with the reader", mode="accurate"),
     Ablation("without the reader (`fast`); the rest of this table too"),
-    Ablation("spelling not mended", _patched("service.query.Vocabulary.mend", lambda self, word: word)),
+    Ablation(
+        "spelling not mended", _patched("service.query.Vocabulary.mend", lambda self, word, short=False: word)
+    ),
     Ablation("French not glossed", _patched("service.query.gloss", lambda text: None)),
     Ablation("history not read", _patched("service.query._context", lambda text, history, vocabulary: ())),
     Ablation("names not written out in the question", _patched("service.query.write_out", lambda t, n: t)),

@@ -9,7 +9,9 @@ import pytest
 from eval import ablation
 from eval.ablation import ABLATIONS, Ablation, Subject, measure
 from eval.questions import QUESTIONS
+from indexer.bundle import Bundle
 from indexer.embedding import BASE_ENCODER
+from service.answer import Answerer
 
 CORPUS = QUESTIONS.parents[1] / "corpus"
 
@@ -54,9 +56,12 @@ def test_what_decides_the_bundle_is_built_again_and_the_one_that_is_served_stays
 
 
 @pytest.mark.parametrize("change", [a for a in ABLATIONS if not a.builds], ids=lambda a: a.name)
-def test_each_change_of_the_code_still_finds_what_it_changes(change: Ablation) -> None:
+def test_each_change_of_the_code_can_still_be_asked(change: Ablation, bundle: Bundle) -> None:
+    history = [{"role": "user", "content": "Who leads MINUSMA?"}]
     with change.patch():
-        pass
+        answerer = Answerer(bundle)
+        for question in ("When did Frnace leave?", "Qui est le president du Mali?", "And when did it end?"):
+            assert answerer.answer(question, history=history, mode=change.mode).results
 
 
 def test_each_change_has_a_name_of_its_own() -> None:
