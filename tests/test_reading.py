@@ -13,7 +13,7 @@ from indexer.cross_encoder import MAX_TOKENS, CrossEncoder
 from indexer.embedding import BASE_ENCODER, find_encoder
 from indexer.encoder import FILES
 from indexer.reading import DEFAULT_READER, SHIPPED, ReaderError, add_reader, reader_sha256
-from service.answer import Answerer
+from service.answer import Answerer, Mode
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 
@@ -75,12 +75,17 @@ def test_what_is_no_cross_encoder_is_refused(tmp_path: Path, monkeypatch: pytest
         add_reader(str(tmp_path / "nowhere"), tmp_path / "reader")
 
 
+MODES: tuple[Mode, ...] = ("accurate", "fast")
+
+
 @pytest.mark.parametrize("name", [None, "hub"])
-def test_without_a_reader_that_is_calibrated_answers_are_the_fast_ones(
+def test_without_a_reader_that_is_calibrated_nothing_is_read(
     name: str | None, hub_model: Path, tmp_path: Path
 ) -> None:
     build_bundle(CORPUS, tmp_path / "bundle", reader=str(hub_model) if name else None)
     answerer = Answerer(open_bundle(tmp_path / "bundle"))
     question = "How much did Wagner cost Mali each month?"
-    assert answerer.answer(question) == answerer.answer(question, mode="fast")
-    assert answerer.answer(question).answerable
+    slow, fast = (answerer.answer(question, mode=mode) for mode in MODES)
+    assert slow.answerable
+    assert slow.citations == fast.citations
+    assert not any("reader" in result.candidate.scores for result in slow.results)
