@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     reader.add_argument("--checkpoint", type=Path, default=Path("build/reader.pt"), help="(%(default)s)")
     reader.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     query_encoder = commands.add_parser(
-        "train-query-encoder", help="train anew what encodes questions; after `train`"
+        "train-query-encoder", help="train anew what encodes questions in `fast`; after `train`"
     )
     query_encoder.add_argument(
         "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"

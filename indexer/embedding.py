@@ -54,7 +54,7 @@ class EncoderSource:
     """A sentence-transformers model folder; its weights are known by hash, not by name.
 
     `adapter_sha256` is that of the adapter to merge into them, if any; `distilled_sha256` that of what
-    encodes questions, and tokens with fewer numbers, if that is not the model itself.
+    encodes questions in `fast`, and makes token vectors shorter, if anything was distilled from them.
     """
 
     id: str

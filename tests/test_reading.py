@@ -10,7 +10,7 @@ from indexer import reading
 from indexer.build import build_bundle
 from indexer.bundle import open_bundle
 from indexer.cross_encoder import MAX_TOKENS, CrossEncoder
-from indexer.embedding import BASE_ENCODER, find_encoder
+from indexer.embedding import ADAPTED_ENCODER, BASE_ENCODER, find_encoder
 from indexer.encoder import FILES
 from indexer.reading import DEFAULT_READER, SHIPPED, ReaderError, add_reader, reader_sha256
 from service.answer import Answerer, Mode
@@ -89,3 +89,11 @@ def test_without_a_reader_that_is_calibrated_nothing_is_read(
     assert slow.answerable
     assert slow.citations == fast.citations
     assert not any("reader" in result.candidate.scores for result in slow.results)
+
+
+def test_without_a_reader_and_a_smaller_network_answers_are_the_fast_ones(tmp_path: Path) -> None:
+    build_bundle(CORPUS, tmp_path / "bundle", ADAPTED_ENCODER, None)
+    answerer = Answerer(open_bundle(tmp_path / "bundle"))
+    slow, fast = (answerer.answer("How much did Wagner cost Mali each month?", mode=mode) for mode in MODES)
+    assert slow == fast
+    assert slow.answerable
