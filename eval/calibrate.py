@@ -10,6 +10,7 @@ Each fit is a maximum of likelihood:
   miss, which repeats the report's own words. So it is the product of the probability that a question
   is about the report (logistic regression, answerable against off-topic questions) and the share of
   questions about the report that the report answers.
+* `fast`, where the bundle has a smaller network for questions: the three above, fitted with it.
 * `reading`, where the bundle has a reader: `ranking`, as `fusion`, over the sentences that were read; and
   `confidence`, which takes the place of the share: the probability that a question about the report is
   one that it answers (logistic regression over what was read). Questions that another report answers are
@@ -72,32 +73,49 @@ def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
         ValueError: if there is no answerable or no off-topic dev question to fit on.
     """
     questions = [q for q in dev.questions if q.split == "dev" and any(char.isalnum() for char in q.question)]
-    singles = [question for question in questions if question.kind != "dialogue"]
-    off = np.array([question.kind == "off" for question in singles])
-    away = np.array([question.kind in ("off", "elsewhere") for question in singles])
-    answerable = np.array([question.answerable for question in singles])
-    if not off.any() or not answerable.any():
+    answerable = sum(question.answerable for question in questions)
+    off = sum(question.kind == "off" for question in questions)
+    if not off or not answerable:
         raise ValueError(
-            f"found {answerable.sum()} answerable and {off.sum()} off-topic dev questions; "
-            "expected some of each"
+            f"found {answerable} answerable and {off} off-topic dev questions; expected some of each"
         )
-    answerer, retriever = Answerer(dev.bundle), Retriever(dev.bundle)
-    found = [
-        (q, answerer.retrieve(q.question, [q.document_id], q.history)) for q in questions if q.answerable
-    ]
-    matches = [(q, retriever.match(query, [q.document_id])) for q, (query, _) in found]
-    passages = [_passages(dev.bundle, question, match) for question, match in matches]
-    sentences = [choice for q, match in matches for choice in _sentences(dev.bundle, q, match)]
-    retrieved = [answerer.retrieve(q.question, [q.document_id])[1] for q in singles]
-    rows = [confidence_features(retrieval) for retrieval in retrieved]
+    asked = replace(dev, questions=questions)
+    calibration, confidence = _before_reading(asked, fast=False)
+    calibration["fitted_on"] = {"answerable": answerable, "off_topic": off, "split": "dev"}
+    if distilled := dev.bundle.manifest["encoder"]["distilled_sha256"]:
+        calibration["fast"] = {"distilled_sha256": distilled, **_before_reading(asked, fast=True)[0]}
+    if dev.bundle.reader is None:
+        return calibration
+    skip = round(float(np.quantile(confidence, SKIPPED)), 4)
+    return calibration | {"reading": _reading([asked, *([held_out] if held_out else [])], calibration, skip)}
+
+
+def _before_reading(asked: Asked, *, fast: bool) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Fit what is known without a reader; returns the fit, and its confidence in each answerable question."""
+    bundle = asked.bundle
+    answerer, retriever = Answerer(bundle), Retriever(bundle)
+    passages, sentences, rows = list[Choice](), list[Choice](), list[dict[str, float]]()
+    for question in asked.questions:
+        query, retrieval = answerer.retrieve(
+            question.question, [question.document_id], question.history, fast=fast
+        )
+        if question.answerable:
+            match = retriever.match(query, [question.document_id], fast=fast)
+            passages.append(_passages(bundle, question, match))
+            sentences += _sentences(bundle, question, match)
+        if question.kind != "dialogue":
+            rows.append(confidence_features(retrieval))
+    singles = [question for question in asked.questions if question.kind != "dialogue"]
+    answerable = np.array([question.answerable for question in singles])
+    off = np.array([question.kind == "off" for question in singles])
+    away = off | np.array([question.kind == "elsewhere" for question in singles])
     names = list(rows[0])
     features = np.array([[row[name] for name in names] for row in rows])
-
     plain = off | answerable
     about = LogisticRegression(C=10).fit(features[plain], answerable[plain])
     share = float(answerable.sum() / (~away).sum())
-    confidence = share * about.predict_proba(features)[:, 1]
-    calibration = {
+    confidence = share * about.predict_proba(features[answerable])[:, 1]
+    fit = {
         "fusion": _named(CHANNELS, fit_choice(passages)),
         "answer": _named(SENTENCE_CHANNELS, fit_choice(sentences)),
         "confidence": {
@@ -105,14 +123,9 @@ def calibrate(dev: Asked, held_out: Asked | None = None) -> dict[str, Any]:
             "intercept": round(float(about.intercept_[0]), 4),
             **_named(names, about.coef_[0]),
         },
-        "threshold": round(float(np.quantile(confidence[answerable], ANSWERABLE_REFUSED)), 4),
-        "fitted_on": {"answerable": len(found), "off_topic": int(off.sum()), "split": "dev"},
+        "threshold": round(float(np.quantile(confidence, ANSWERABLE_REFUSED)), 4),
     }
-    if dev.bundle.reader is None:
-        return calibration
-    asked = [replace(dev, questions=questions), *([held_out] if held_out else [])]
-    skip = round(float(np.quantile(confidence[answerable], SKIPPED)), 4)
-    return calibration | {"reading": _reading(asked, calibration, skip)}
+    return fit, confidence
 
 
 def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def build_bundle(
             "reader": reading,
             "splitter": SPLITTER,
             "lexical": {"method": METHOD, "k1": K1, "b": B},
-            "calibration": _calibration(reading),
+            "calibration": _calibration(description, reading),
             "counts": {
                 "documents": len(documents),
                 "passages": len(passages),
@@ -134,9 +134,11 @@ def build_bundle(
     return bundle_id
 
 
-def _calibration(reader: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What was fitted; about reading only what was fitted with this very reader."""
+def _calibration(encoder: Mapping[str, Any], reader: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What was fitted; about reading only what was fitted with this very reader, and so for `fast`."""
     calibration: dict[str, Any] = json.loads((_HERE / "calibration.json").read_bytes())
+    if calibration.get("fast", {}).get("distilled_sha256") != encoder["distilled_sha256"]:
+        calibration.pop("fast", None)
     if reader is None or calibration.get("reading", {}).get("reader_sha256") != reader["sha256"]:
         calibration.pop("reading", None)
     return calibration

@@ -10,7 +10,7 @@ from indexer.lexical import fold
 from service.citations import Citation, cite
 from service.query import Query, Vocabulary, asks_why, make_query, named, parts_of
 from service.reader import Reader, ReadSentence, rank_read
-from service.retriever import CHANNELS, Candidate, Retrieval, Retriever
+from service.retriever import CHANNELS, Candidate, Retrieval, Retriever, fitted
 
 Reason = Literal["off_topic", "not_in_report", "premise_not_supported"]
 Mode = Literal["fast", "accurate"]
@@ -83,8 +83,8 @@ class Answerer:
         self._retriever = Retriever(bundle)
         self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
         self._names = self._names_of(bundle.documents)
-        self._calibration: Mapping[str, Any] = bundle.manifest["calibration"]
-        self._reading: Mapping[str, Any] = self._calibration.get("reading") or {}
+        self._before = {fast: fitted(bundle, fast=fast) for fast in (False, True)}
+        self._reading: Mapping[str, Any] = bundle.manifest["calibration"].get("reading") or {}
         self._reader = Reader(bundle) if self._reading and bundle.reader else None
 
     def answer(
@@ -188,10 +188,11 @@ class Answerer:
         history: Sequence[Mapping[str, str]],
         mode: Mode,
     ) -> "_Found":
-        query, retrieval = self.retrieve(question, documents, history, fast=mode == "fast")
-        before = self.confidence(question, retrieval)
-        if mode == "fast" or not self._reader:
-            return _Found(query, retrieval, before, before, self._calibration["threshold"], read=False)
+        fast = mode == "fast"
+        query, retrieval = self.retrieve(question, documents, history, fast=fast)
+        before = self.confidence(question, retrieval, fast=fast)
+        if fast or not self._reader:
+            return _Found(query, retrieval, before, before, self._before[fast]["threshold"], read=False)
         threshold, skip = self._reading["threshold"], self._reading["skip"]
         if before < skip:  # about something else: not worth reading, and surely below the threshold
             sure = math.floor(before / skip * threshold * 10_000) / 10_000
@@ -204,7 +205,7 @@ class Answerer:
         """Why nothing is said. Before reading it is seen only whether a question is about the report."""
         if not found.retrieval.candidates:
             return "not_in_report"
-        if not found.read or found.before < self._calibration["threshold"]:
+        if not found.read or found.before < self._before[False]["threshold"]:
             return "off_topic"
         return "premise_not_supported" if asks_why(found.query.asked or found.query.text) else "not_in_report"
 
@@ -257,14 +258,15 @@ class Answerer:
         )
         return replace(retrieval, candidates=ranked, unnamed=unnamed)
 
-    def confidence(self, question: str, retrieval: Retrieval) -> float:
+    def confidence(self, question: str, retrieval: Retrieval, *, fast: bool = False) -> float:
         """Calibrated probability that the report answers, 0 to 1; `eval.calibrate` says what it is.
 
-        Before reading it can tell only whether a question is about the report at all.
+        Before reading it can tell only whether a question is about the report at all. `fast`: whether the
+        question was encoded by the smaller network.
         """
         if not retrieval.candidates or not any(char.isalnum() for char in question):
             return 0.0
-        weights = self._calibration["confidence"]
+        weights = self._before[fast]["confidence"]
         about = _probability(weights, confidence_features(retrieval))
         if retrieval.candidates[0].reading is None:
             return round(float(weights["share"]) * about, 4)

@@ -15,7 +15,7 @@ from indexer.cross_encoder import PairLogits
 from indexer.passages import encoding_sentences, reading_head
 from service.retriever import Candidate
 
-DEPTH = 4
+DEPTH = 3
 """So many windows are read for a question at most."""
 ENOUGH = 0.95
 """Nothing more is read once what was read holds the answer so probably, by what was known before reading."""
@@ -23,8 +23,9 @@ FEATURES = ("found", "sentence", "words")
 """What a read sentence is ranked by: the logarithm of its probability before reading, up to a constant, its
 own logit, and that of its window's best words. The window's `answers` adds nothing to them (its fitted
 weight was -0.002): it counts in the confidence."""
-WINDOW_WORDS = 48
-"""A window grows by whole sentences up to so many words."""
+WINDOW_WORDS = 28
+"""A window grows by whole sentences up to so many words. With 48, from which the reader that ships learned,
+no more is found, and it takes longer (`eval/results/retrieval.md`)."""
 UNREAD = -9.0
 """The logit of what could not be read."""
 _LONGEST_ANSWER = 30

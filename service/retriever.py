@@ -1,6 +1,6 @@
 """Question → candidates: passages and their best sentence, by several channels fused into one order."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +101,7 @@ class Retriever:
         self._smalltalk_vectors = bundle.smalltalk_index.rows
         self._sentence_passage = np.repeat(np.arange(len(bundle.passages)), np.diff(bundle.sentence_starts))
         self._document = np.array([passage.document_id for passage in bundle.passages])
-        calibration = bundle.manifest["calibration"]
-        self._passage_weights = np.array([calibration["fusion"][name] for name in CHANNELS])
-        self._sentence_weights = np.array([calibration["answer"][name] for name in SENTENCE_CHANNELS])
+        self._weights = {fast: _weights(fitted(bundle, fast=fast)) for fast in (False, True)}
 
     def retrieve(
         self, query: Query, documents: Collection[str] | None = None, *, fast: bool = False
@@ -116,8 +114,9 @@ class Retriever:
             fast: Whether the query is encoded by the smaller network.
         """
         matches = self.match(query, documents, fast=fast)
-        scores = fuse(matches.passages, self._passage_weights)
-        answering = matches.sentences @ self._sentence_weights
+        passage_weights, sentence_weights = self._weights[fast]
+        scores = fuse(matches.passages, passage_weights)
+        answering = matches.sentences @ sentence_weights
         odds = np.exp(answering - answering.max(initial=0.0))
         total = np.add.reduceat(odds, matches.starts[:-1])
         shares = _rounded(np.log(odds / np.repeat(total, np.diff(matches.starts)) + 1e-12))
@@ -144,7 +143,7 @@ class Retriever:
         lexical = [self._lexical(text) for text, _ in texts]
         rows = self._union(encoded, lexical, allowed)
         if len(rows) > LATE_DEPTH:
-            rows = self._likeliest(rows, shares, encoded, lexical)
+            rows = self._likeliest(rows, shares, encoded, lexical, self._weights[fast][0])
         firsts, inside = self._inside(rows)
         passages = np.zeros((len(rows), len(CHANNELS)))
         sentences = np.zeros((len(inside), len(SENTENCE_CHANNELS)))
@@ -183,6 +182,7 @@ class Retriever:
         shares: Sequence[float],
         encoded: Sequence[EncodedQuery],
         lexical: Sequence["_Words"],
+        weights: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """The `LATE_DEPTH` of `rows` that are best by the channels that propose, ascending."""
         firsts, inside = self._inside(rows)
@@ -190,7 +190,7 @@ class Retriever:
         for share, query, words in zip(shares, encoded, lexical, strict=True):
             dense, cosine = self._cosines(rows, inside, query)
             channels = (dense, np.maximum.reduceat(cosine, firsts[:-1]), words.shares(rows))
-            scores += share * (np.stack(channels, axis=1) @ self._passage_weights[list(_FIRST)])
+            scores += share * (np.stack(channels, axis=1) @ weights[list(_FIRST)])
         return np.sort(rows[np.argsort(-scores, kind="stable")[:LATE_DEPTH]])
 
     def _lexical(self, text: str) -> "_Words":
@@ -225,10 +225,22 @@ class Retriever:
         return np.unique(np.concatenate(found))
 
 
+def fitted(bundle: Bundle, *, fast: bool) -> Mapping[str, Any]:
+    """What was fitted for the network that encodes a question: weights of channels, confidence, threshold."""
+    calibration: Mapping[str, Any] = bundle.manifest["calibration"]
+    return calibration.get("fast", calibration) if fast else calibration
+
+
 def fuse(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """One score a passage `[n]` from those of its channels `[n, CHANNELS]`: their weighted sum."""
     fused: NDArray[np.float64] = scores @ weights
     return fused
+
+
+def _weights(calibration: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of the channels, for passages and for the sentences in them."""
+    passages = np.array([calibration["fusion"][name] for name in CHANNELS])
+    return passages, np.array([calibration["answer"][name] for name in SENTENCE_CHANNELS])
 
 
 def _rounded(values: NDArray[np.float64]) -> list[Any]:

@@ -77,11 +77,25 @@ def test_without_a_reader_nothing_is_said_of_reading(asked: Asked) -> None:
     assert "reading" not in calibrate(replace(asked, bundle=replace(asked.bundle, reader=None)))
 
 
+def test_the_smaller_network_has_a_fit_of_its_own_and_goes_by_it(asked: Asked) -> None:
+    fitted = calibrate(replace(asked, bundle=replace(asked.bundle, reader=None)))
+    fast = fitted["fast"]
+    assert fast["distilled_sha256"] == asked.bundle.manifest["encoder"]["distilled_sha256"]
+    assert all(fast[name] != fitted[name] for name in ("fusion", "answer", "confidence", "threshold"))
+    manifest = {**asked.bundle.manifest, "calibration": fitted | {"fast": fast | {"threshold": 1.0}}}
+    answerer = Answerer(replace(asked.bundle, reader=None, manifest=manifest))
+    question = next(question.question for question in asked.questions if question.kind == "fact")
+    assert answerer.answer(question, mode="accurate").answerable
+    assert not answerer.answer(question, mode="fast").answerable
+
+
 def test_questions_that_cannot_tell_are_refused(asked: Asked) -> None:
     on_topic = [question for question in asked.questions if question.kind != "off"]
     with pytest.raises(ValueError, match=r"found [0-9]+ answerable and 0 off-topic dev questions; expected"):
         calibrate(replace(asked, questions=on_topic))
 
 
-def test_the_calibration_that_ships_is_of_the_reader_that_ships(bundle: Bundle) -> None:
-    assert bundle.manifest["calibration"]["reading"]["reader_sha256"] == bundle.manifest["reader"]["sha256"]
+def test_the_calibration_that_ships_is_of_the_networks_that_ship(bundle: Bundle) -> None:
+    calibration, encoder = bundle.manifest["calibration"], bundle.manifest["encoder"]
+    assert calibration["reading"]["reader_sha256"] == bundle.manifest["reader"]["sha256"]
+    assert calibration["fast"]["distilled_sha256"] == encoder["distilled_sha256"]

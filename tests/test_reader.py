@@ -37,10 +37,10 @@ def words(*lengths: int) -> list[str]:
     ("lengths", "centre", "expected"),
     [
         ((10,), 0, (0, 1)),
-        ((20, 20, 20), 1, (0, 2)),  # the one before is read first, and with it the window is full
-        ((20, 10, 10, 10), 1, (0, 3)),
-        ((10, 10, 10, 10), 3, (0, 4)),
-        ((40, 10, 30), 1, (1, 3)),  # the one before is too long, the one after is not
+        ((12, 12, 12), 1, (0, 2)),  # the one before is read first, and with it the window is full
+        ((12, 6, 6, 6), 1, (0, 3)),
+        ((6, 6, 6, 6), 3, (0, 4)),
+        ((24, 10, 16), 1, (1, 3)),  # the one before is too long, the one after is not
         ((5, 300, 5), 1, (1, 2)),
     ],
 )
