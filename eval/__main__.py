@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--everywhere", action="store_true", help="ask all reports of the bundle at once, not each its own"
     )
+    run.add_argument(
+        "--mode", choices=("accurate", "fast"), default="accurate", help="whether to read (%(default)s)"
+    )
     gate = commands.add_parser("gate", help="compare with the baseline; exit status 1 if it got worse")
     accept = commands.add_parser("accept", help="make this run the baseline")
     accept.add_argument("--reason", required=True, help="why the baseline moves; kept in the history")
@@ -112,6 +115,12 @@ def parser() -> argparse.ArgumentParser:
     ablation.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     ablation.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS, help="(%(default)s)")
     ablation.add_argument("--held-out", type=Path, metavar="DIR", help="what `held-out` made: measure it too")
+    frontier = commands.add_parser("frontier", help="what reading takes, and what it is worth")
+    frontier.add_argument("--markdown", type=Path, metavar="FILE", help="write table and plot there too")
+    frontier.add_argument("--held-out", type=Path, metavar="DIR", help="what `held-out` made: measure it too")
+    frontier.add_argument(
+        "--reader", action="append", default=[], metavar="NAME=FOLDER", help="another reader (repeatable)"
+    )
     feedback.add_arguments(
         commands.add_parser("import-feedback", help="turn visitors' judgements into draft questions")
     )
@@ -182,7 +191,8 @@ def parser() -> argparse.ArgumentParser:
         for form in ("json", "junit", "markdown", "html"):
             command.add_argument(f"--{form}", type=Path, metavar="FILE", help=f"write it as {form} there")
         command.add_argument("--trec", type=Path, metavar="FOLDER", help="write TREC run and qrels there")
-    for command in (run, gate, accept, questions, calibrate, mutations, ablation, overload, soak):
+    asking = (run, gate, accept, questions, calibrate, mutations, ablation, frontier, overload, soak)
+    for command in asking:
         command.add_argument("--bundle", type=Path, default=DEFAULT_BUNDLE, help="(%(default)s)")
         command.add_argument("--questions", type=Path, default=QUESTIONS, help="(%(default)s)")
     return parser

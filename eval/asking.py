@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from eval.questions import Question
 from indexer.bundle import Bundle
-from service.answer import Answerer
+from service.answer import Answerer, Mode
 from service.schemas import MAX_LIMIT, AnswerRequest, AnswerResponse
 
 DEPTH = 10
@@ -31,7 +31,9 @@ class ServiceError(RuntimeError):
     """A service does not answer as the contract says; the message names the address and the answer."""
 
 
-def in_process(bundle: Bundle, depth: int = DEPTH, *, everywhere: bool = False) -> Ask:
+def in_process(
+    bundle: Bundle, depth: int = DEPTH, mode: Mode = "accurate", *, everywhere: bool = False
+) -> Ask:
     """Ask the code in this process for `depth` passages, through the response that HTTP would send.
 
     A question is asked of its own report, or with `everywhere` of all reports that are served.
@@ -39,7 +41,7 @@ def in_process(bundle: Bundle, depth: int = DEPTH, *, everywhere: bool = False) 
     answerer = Answerer(bundle)
 
     def ask(question: Question) -> Mapping[str, Any]:
-        body = _body(question, depth)
+        body = _body(question, depth, mode)
         if everywhere:
             del body["documents"]
         request = AnswerRequest.model_validate(body)
@@ -64,9 +66,9 @@ class Service:
         self._root = parts.path.rstrip("/")
         self._url = url
 
-    def ask(self, question: Question, depth: int = DEPTH) -> Mapping[str, Any]:
+    def ask(self, question: Question, depth: int = DEPTH, mode: Mode = "accurate") -> Mapping[str, Any]:
         """Ask one question; see `Ask`."""
-        reply: Mapping[str, Any] = self._json("POST", "/v1/answer", _body(question, depth))
+        reply: Mapping[str, Any] = self._json("POST", "/v1/answer", _body(question, depth, mode))
         return reply
 
     def texts(self) -> dict[str, str]:
@@ -119,6 +121,6 @@ class Service:
         raise AssertionError("unreachable")
 
 
-def _body(question: Question, depth: int) -> dict[str, Any]:
-    body = {"query": question.question, "limit": depth, "documents": [question.document_id]}
+def _body(question: Question, depth: int, mode: Mode) -> dict[str, Any]:
+    body = {"query": question.question, "limit": depth, "documents": [question.document_id], "mode": mode}
     return body | ({"history": [dict(turn) for turn in question.history]} if question.history else {})

@@ -142,7 +142,8 @@ def _reading(asked: Sequence[Asked], calibration: Mapping[str, Any], skip: float
     names = list(rows[0])
     features = np.array([[row[name] for name in names] for row in rows])
     answerable = np.array([item.question.answerable for item in singles])
-    scale = features.std(axis=0) + 1e-9
+    scale = features.std(axis=0)
+    scale[scale == 0] = 1  # what never differs tells nothing: read one window, and `passages` is always 1
     counted = np.array([ELSEWHERE if item.question.kind == "elsewhere" else 1.0 for item in singles])
     fit = LogisticRegression(C=1, max_iter=1_000).fit(features / scale, answerable, counted)
     about = np.array([item.about for item in singles])

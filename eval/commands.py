@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import indexer
 from eval.asking import DEEPEST, DEPTH, Ask, Service, in_process
@@ -29,6 +30,11 @@ from eval.summary import summarize
 from eval.tables import run_tables, verdict_text
 from eval.trec import write_qrels, write_trec_run
 from indexer.bundle import Bundle, open_bundle
+from service.answer import Mode
+from service.retriever import fitted
+
+if TYPE_CHECKING:
+    from eval.calibrate import Asked
 
 Options = argparse.Namespace
 
@@ -118,16 +124,10 @@ def held_out(options: Options) -> int:
 
 def calibrate(options: Options) -> int:
     """Fit fusion, answers and confidence on the dev questions, and on what `held_out` has made."""
-    from eval.calibrate import Asked, calibrate, write_calibration
+    from eval.calibrate import calibrate, write_calibration
 
-    def asked(bundle_path: Path, questions: Path) -> Asked:
-        bundle = open_bundle(bundle_path)
-        return Asked(bundle, load_questions(questions, _texts(bundle)))
-
-    held_out = options.held_out
-    others = asked(held_out / "bundle", held_out / "questions") if held_out else None
     path = Path(indexer.__file__).parent / "calibration.json"
-    write_calibration(calibrate(asked(options.bundle, options.questions), others), path)
+    write_calibration(calibrate(*_asked(options)), path)
     _say(f"wrote {path}; 'report-qa index build' takes it into the bundle")
     return 0
 
@@ -296,6 +296,18 @@ def ablation(options: Options) -> int:
     return 0
 
 
+def frontier(options: Options) -> int:
+    """Measure how much is read, and by which reader, against what it is worth."""
+    from eval.frontier import WAYS, Way, frontier_page, measure
+
+    named = [Way(name, reader=Path(folder)) for name, _, folder in (r.partition("=") for r in options.reader)]
+    points = measure([*WAYS, *named], _asked(options), _say)
+    subjects = ["report", "held-out"][: len(points[0].worth)]
+    folder = options.markdown.parent if options.markdown else options.bundle.parent
+    _report(options, "What reading takes, and what it is worth", frontier_page(points, subjects, folder))
+    return 0
+
+
 def bench(options: Options) -> int:
     """Measure on an outside collection."""
     from eval.bench import bench_table
@@ -401,18 +413,31 @@ def machine() -> str:
 
 
 def _subject(options: Options) -> _Subject:
-    if options.url and getattr(options, "everywhere", False):
+    everywhere = getattr(options, "everywhere", False)
+    mode: Mode = getattr(options, "mode", "accurate")
+    if options.url and everywhere:
         raise ValueError("--everywhere goes with --bundle; found --url")
     if options.url:
         service = Service(options.url)
         index = service.index()
-        deep = partial(service.ask, depth=DEEPEST)
-        weights = index["calibration"]["fusion"]
-        return _Subject(service.ask, deep, service.texts(), index["bundle_id"], weights, service.close)
+        ask, deep = (partial(service.ask, depth=depth, mode=mode) for depth in (DEPTH, DEEPEST))
+        weights = fitted(index["calibration"], fast=mode == "fast")["fusion"]
+        return _Subject(ask, deep, service.texts(), index["bundle_id"], weights, service.close)
     bundle = open_bundle(options.bundle)
-    everywhere = getattr(options, "everywhere", False)
-    ask, ask_deep = (in_process(bundle, depth, everywhere=everywhere) for depth in (DEPTH, DEEPEST))
-    return _Subject(ask, ask_deep, _texts(bundle), bundle.id, bundle.manifest["calibration"]["fusion"])
+    weights = fitted(bundle.manifest["calibration"], fast=mode == "fast")["fusion"]
+    here, here_deep = (in_process(bundle, depth, mode, everywhere=everywhere) for depth in (DEPTH, DEEPEST))
+    return _Subject(here, here_deep, _texts(bundle), bundle.id, weights)
+
+
+def _asked(options: Options) -> "list[Asked]":
+    """The report that ships with its questions and, if it is there, what `held_out` has made."""
+    from eval.calibrate import Asked
+
+    places = [(options.bundle, options.questions)]
+    if options.held_out:
+        places.append((options.held_out / "bundle", options.held_out / "questions"))
+    opened = [(open_bundle(bundle), questions) for bundle, questions in places]
+    return [Asked(bundle, load_questions(questions, _texts(bundle))) for bundle, questions in opened]
 
 
 def _texts(bundle: Bundle) -> dict[str, str]:

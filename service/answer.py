@@ -83,8 +83,9 @@ class Answerer:
         self._retriever = Retriever(bundle)
         self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
         self._names = self._names_of(bundle.documents)
-        self._before = {fast: fitted(bundle, fast=fast) for fast in (False, True)}
-        self._reading: Mapping[str, Any] = bundle.manifest["calibration"].get("reading") or {}
+        calibration = bundle.manifest["calibration"]
+        self._before = {fast: fitted(calibration, fast=fast) for fast in (False, True)}
+        self._reading: Mapping[str, Any] = calibration.get("reading") or {}
         self._reader = Reader(bundle) if self._reading and bundle.reader else None
 
     def answer(

@@ -101,7 +101,8 @@ class Retriever:
         self._smalltalk_vectors = bundle.smalltalk_index.rows
         self._sentence_passage = np.repeat(np.arange(len(bundle.passages)), np.diff(bundle.sentence_starts))
         self._document = np.array([passage.document_id for passage in bundle.passages])
-        self._weights = {fast: _weights(fitted(bundle, fast=fast)) for fast in (False, True)}
+        calibration = bundle.manifest["calibration"]
+        self._weights = {fast: _weights(fitted(calibration, fast=fast)) for fast in (False, True)}
 
     def retrieve(
         self, query: Query, documents: Collection[str] | None = None, *, fast: bool = False
@@ -225,10 +226,10 @@ class Retriever:
         return np.unique(np.concatenate(found))
 
 
-def fitted(bundle: Bundle, *, fast: bool) -> Mapping[str, Any]:
+def fitted(calibration: Mapping[str, Any], *, fast: bool) -> Mapping[str, Any]:
     """What was fitted for the network that encodes a question: weights of channels, confidence, threshold."""
-    calibration: Mapping[str, Any] = bundle.manifest["calibration"]
-    return calibration.get("fast", calibration) if fast else calibration
+    found: Mapping[str, Any] = calibration.get("fast", calibration) if fast else calibration
+    return found
 
 
 def fuse(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

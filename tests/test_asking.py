@@ -59,11 +59,13 @@ def service(fake: Fake) -> Service:
 
 
 def test_a_question_is_asked_with_its_history_and_report(fake: Fake) -> None:
-    fake.replies["/v1/answer"] = [(200, {}, '{"answerable": true}')]
+    fake.replies["/v1/answer"] = [(200, {}, '{"answerable": true}')] * 2
     live = service(fake)
     assert live.ask(QUESTION) == {"answerable": True}
-    asked = {"query": "Why?", "limit": 10, "documents": ["R 1"], "history": list(HISTORY)}
-    assert fake.asked == [("/v1/answer", asked)]
+    assert live.ask(QUESTION, 3, "fast") == {"answerable": True}
+    asked = {"query": "Why?", "documents": ["R 1"], "history": list(HISTORY)}
+    plain, fast = asked | {"limit": 10, "mode": "accurate"}, asked | {"limit": 3, "mode": "fast"}
+    assert fake.asked == [("/v1/answer", plain), ("/v1/answer", fast)]
     live.close()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eval.calibrate import ANSWERABLE_REFUSED, SURE, Asked, calibrate, fit_choice, read_for
+from eval.frontier import Way
 from eval.questions import Question
 from indexer.bundle import Bundle
 from service.answer import Answerer
@@ -99,3 +100,10 @@ def test_the_calibration_that_ships_is_of_the_networks_that_ship(bundle: Bundle)
     calibration, encoder = bundle.manifest["calibration"], bundle.manifest["encoder"]
     assert calibration["reading"]["reader_sha256"] == bundle.manifest["reader"]["sha256"]
     assert calibration["fast"]["distilled_sha256"] == encoder["distilled_sha256"]
+
+
+def test_what_is_always_the_same_does_not_spoil_the_fit(asked: Asked) -> None:
+    with Way("one", depth=1).applied():
+        weights = calibrate(asked)["reading"]["confidence"]
+    assert abs(weights["passages"]) < 5
+    assert weights["answers"] > 0.05

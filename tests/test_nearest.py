@@ -60,6 +60,24 @@ def test_what_the_codes_find_is_ranked_by_the_rows() -> None:
 
 
 @pytest.mark.usefixtures("many")
+def test_what_is_said_again_and_again_is_found_without_ranking_all() -> None:
+    vectors = np.repeat(unit(40, 0), 150, axis=0)  # which of equal rows are the first hundred, nobody can say
+    index, about = build_index(vectors, unit(200, 1))
+    assert about["recall@100"] >= 0.99
+    assert index.ranked <= 1_600 < len(vectors)
+
+
+@pytest.mark.usefixtures("many")
+def test_what_codes_cannot_tell_apart_is_not_ranked_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexer.nearest, "_MOST", 200)
+    noise = np.random.default_rng(0).standard_normal((9_000, 64)).astype(np.float32)
+    vectors = noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    index, about = build_index(vectors, vectors[::40] + vectors[1::40])
+    assert index.ranked == about["ranked"] == 200
+    assert about["recall@100"] < 0.99
+
+
+@pytest.mark.usefixtures("many")
 def test_fewer_rows_than_are_asked_for_are_all_found() -> None:
     vectors = unit(30, 0)
     index, _ = build_index(vectors, vectors)

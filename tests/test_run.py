@@ -217,3 +217,9 @@ def test_the_body_asked_for_is_json(bundle: Bundle, some_questions: list[Questio
     body = in_process(bundle)(some_questions[0])
     assert json.loads(json.dumps(body))["object"] == "answer"
     assert len(body["results"]) == 10
+
+
+def test_a_run_can_ask_without_reading(bundle: Bundle, some_questions: list[Question]) -> None:
+    read, fast = (in_process(bundle, mode=mode)(some_questions[0]) for mode in ("accurate", "fast"))
+    scores = [reply["results"][0]["scores"] for reply in (read, fast)]
+    assert ["reader" in found for found in scores] == [True, False]
