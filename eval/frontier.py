@@ -28,6 +28,8 @@ TIMED = 60
 """Questions that are timed, each in every way."""
 MEASURED = ("Success@1", "Answer@1", "near", "falsepremise")
 _COLOURS = ("#2563a8", "#c0392b")
+_CROWDED = 100
+"""Pixels in which a name has no room beside another."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def frontier_plot(points: Sequence[Point], subjects: Sequence[str]) -> str:
     width, height, left, bottom, top, right = 620, 340, 60, 44, 16, 120
     at, near = MEASURED.index("near"), [[worth[MEASURED.index("near")] for worth in p.worth] for p in points]
     slowest = max(point.milliseconds for point in points)
-    low = min(map(min, near)) // 0.05 * 0.05
+    low = int(min(map(min, near)) * 10) / 10
 
     def place(milliseconds: float, area: float) -> tuple[float, float]:
         across, up = milliseconds / slowest, (area - low) / (1 - low)
@@ -140,10 +142,10 @@ def frontier_plot(points: Sequence[Point], subjects: Sequence[str]) -> str:
         )
 
     parts = []
-    for step in range(round((1 - low) / 0.1) + 1):
-        _, y = place(0, low + step * 0.1)
+    for step in range(round((1 - low) * 10) + 1):
+        _, y = place(0, low + step / 10)
         parts.append(f'<path stroke="#8884" d="M{left} {y}H{width - right}"/>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{low + step * 0.1:.2f}</text>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{low + step / 10:.1f}</text>')
     for step in range(0, int(slowest) + 1, 5):
         x, _ = place(step, low)
         parts.append(f'<text x="{x}" y="{height - 26}" text-anchor="middle">{step}</text>')
@@ -152,11 +154,17 @@ def frontier_plot(points: Sequence[Point], subjects: Sequence[str]) -> str:
             x, y = place(point.milliseconds, point.worth[number][at])
             about = f"{point.way.name}, {subject}: {point.worth[number][at]:.3f}, {point.milliseconds:.1f} ms"
             parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"><title>{about}</title></circle>')
-            if number == 0:
-                name = point.way.name.replace("`", "")
-                parts.append(f'<text x="{x + 6}" y="{y - 6}" font-size="10">{name}</text>')
         key = f'<text x="{width - right + 12}" y="{40 + 18 * number}" style="fill:{colour}">{subject}</text>'
         parts.append(key)
+    level, before = 0, -1e9
+    for point in sorted(
+        points, key=lambda point: point.milliseconds
+    ):  # names, below one another where crowded
+        x, y = place(point.milliseconds, min(worth[at] for worth in point.worth))
+        level, before = (level + 1 if x - before < _CROWDED else 0), x
+        name = point.way.name.replace("`", "")
+        parts.append(f'<path stroke="#8886" d="M{x} {y + 5}V{y + 14 + 16 * level}"/>')
+        parts.append(f'<text x="{x + 3}" y="{y + 20 + 16 * level}">{name}</text>')
     parts.append(f'<text x="{width / 2 - 60}" y="{height - 8}" text-anchor="middle">ms a question</text>')
     style = "<style>text{font:11px system-ui,sans-serif;fill:#777}</style>"
     return (
