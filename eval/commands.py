@@ -30,6 +30,7 @@ from eval.summary import summarize
 from eval.tables import run_tables, verdict_text
 from eval.trec import write_qrels, write_trec_run
 from indexer.bundle import Bundle, open_bundle
+from indexer.encoder import FILES
 from service.answer import Mode
 from service.retriever import fitted
 
@@ -300,7 +301,14 @@ def frontier(options: Options) -> int:
     """Measure how much is read, and by which reader, against what it is worth."""
     from eval.frontier import WAYS, Way, frontier_page, measure
 
-    named = [Way(name, reader=Path(folder)) for name, _, folder in (r.partition("=") for r in options.reader)]
+    named = []
+    for given in options.reader:
+        name, _, folder = given.partition("=")
+        if not folder or not all(Path(folder, file).is_file() for file in FILES):
+            raise ValueError(
+                f"--reader is {given!r}; expected NAME=FOLDER, a folder with {' and '.join(FILES)}"
+            )
+        named.append(Way(name, reader=Path(folder)))
     points = measure([*WAYS, *named], _asked(options), _say)
     subjects = ["report", "held-out"][: len(points[0].worth)]
     folder = options.markdown.parent if options.markdown else options.bundle.parent

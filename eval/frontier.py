@@ -114,6 +114,7 @@ def _worth(way: Way, bundle: Bundle, asked: Asked) -> tuple[float, ...]:
 
 def frontier_page(points: Sequence[Point], subjects: Sequence[str], plots: Path) -> str:
     """The table, its plot written beside it."""
+    plots.mkdir(parents=True, exist_ok=True)
     (plots / "frontier.svg").write_text(frontier_plot(points, subjects), "utf-8")
     heads = ["windows read at most", "ms", *(f"{s} {name}" for s in subjects for name in MEASURED)]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
@@ -157,9 +158,8 @@ def frontier_plot(points: Sequence[Point], subjects: Sequence[str]) -> str:
         key = f'<text x="{width - right + 12}" y="{40 + 18 * number}" style="fill:{colour}">{subject}</text>'
         parts.append(key)
     level, before = 0, -1e9
-    for point in sorted(
-        points, key=lambda point: point.milliseconds
-    ):  # names, below one another where crowded
+    for point in sorted(points, key=lambda one: one.milliseconds):
+        # Names stand below one another where they would overlap.
         x, y = place(point.milliseconds, min(worth[at] for worth in point.worth))
         level, before = (level + 1 if x - before < _CROWDED else 0), x
         name = point.way.name.replace("`", "")

@@ -79,7 +79,7 @@ def build_index(
         codes.train(vectors[_spread(count, _TRAINED_ON)])
         codes.add(vectors)
         sample = queries[_spread(len(queries), _QUERIES)]
-        least = [float(min(vectors[exact.search(query)] @ query)) for query in sample]
+        least = [float((vectors[exact.search(query)] @ query).min()) for query in sample]
         index, recall = NearestIndex(codes, vectors, DEPTH), 0.0
         while (recall := _share_found(least, index, sample)) < _RECALL and index.ranked < _MOST:
             index = NearestIndex(codes, vectors, 2 * index.ranked)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from eval.__main__ import main
 from eval.calibrate import Asked
 from eval.frontier import MEASURED, WAYS, Point, Way, frontier_page, frontier_plot, measure
 from eval.questions import Question
@@ -76,3 +77,10 @@ def test_the_page_has_a_row_and_a_dot_for_each(tmp_path: Path) -> None:
     assert [float(x) for x, _ in dots] == sorted(float(x) for x, _ in dots)
     assert [float(y) for _, y in dots] == sorted((float(y) for _, y in dots), reverse=True)
     assert (tmp_path / "frontier.svg").read_text("utf-8") == frontier_plot(points, ["report"])
+
+
+@pytest.mark.parametrize("given", ["nothing", "name=", "name=nowhere"])
+def test_what_names_no_reader_is_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["frontier", "--reader", given]) == 1
+    told = capsys.readouterr().err
+    assert f"--reader is {given!r}; expected NAME=FOLDER, a folder with model.onnx and tokenizer.json" in told

@@ -100,3 +100,10 @@ def test_of_equal_scores_the_first_are_best(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(service.retriever, "DEPTH", 3)
     assert sorted(_best(np.array([0, 2, 0, 1, 0]))) == [0, 1, 3]
     assert sorted(_best(np.array([5, 4]))) == [0, 1]
+
+
+def test_a_score_that_is_no_number_ends_the_question(bundle: Bundle) -> None:
+    rows = np.full_like(bundle.passage_index.rows, np.nan)
+    broken = replace(bundle, passage_index=replace(bundle.passage_index, rows=rows))
+    with pytest.raises(FloatingPointError, match="scores of a question are not finite; is the bundle sound"):
+        Retriever(broken).retrieve(Query("Who leads Mali?"))
