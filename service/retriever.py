@@ -164,8 +164,8 @@ class Retriever:
             passages += share * np.stack(channels, axis=1)
             sentences += share * np.stack([cosine, matched], axis=1)
         smalltalk = round(float((self._smalltalk_vectors @ encoded[0].vector).max()), 6)
-        # A product of small matrices warned of an invalid value once, in some thirty runs of all tests. Why is
-        # not known, nor could it be made again: a flag alone does no harm, a score that is no number would.
+        # A product of small matrices warned of an invalid value once in some thirty runs of all tests; why
+        # is not known, nor could it be made again. A flag alone does no harm; what is no number would.
         if not (np.isfinite(passages).all() and np.isfinite(sentences).all()):
             raise FloatingPointError("the scores of a question are not finite; is the bundle sound?")
         return Matches(rows, firsts, passages, sentences, smalltalk)
