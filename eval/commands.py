@@ -30,7 +30,7 @@ from eval.summary import summarize
 from eval.tables import run_tables, verdict_text
 from eval.trec import write_qrels, write_trec_run
 from indexer.bundle import Bundle, open_bundle
-from indexer.encoder import FILES
+from indexer.cross_encoder import FILES
 from service.answer import Mode
 from service.retriever import fitted
 

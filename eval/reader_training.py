@@ -26,10 +26,9 @@ from torch.nn import functional
 
 from eval.lessons import Lesson, Right
 from eval.training import disturbed
-from indexer.cross_encoder import MAX_TOKENS, PairLogits
+from indexer.cross_encoder import FILES, MAX_TOKENS, PairLogits
 from indexer.embedding import PassageEncoder
-from indexer.encoder import FILES
-from indexer.export import export_quantized
+from indexer.export import export_quantized, save_tokenizer
 from service.reader import reading, window, window_text
 
 LEARNING_RATE = 8e-5
@@ -358,8 +357,9 @@ class ReaderTrainer:
         folder.mkdir(parents=True, exist_ok=True)
         batch = self.encode(["Who?"], ["She did."])
         example = tuple(batch[name] for name in INPUTS)
-        export_quantized(self.network, example, INPUTS, ("answers", "tokens"), folder / "model.onnx")
-        self.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        network, tokenizer = (folder / file for file in FILES)
+        export_quantized(self.network, example, INPUTS, ("answers", "tokens"), network)
+        save_tokenizer(self.tokenizer.backend_tokenizer, tokenizer)
         sums = [f"{hashlib.sha256((folder / file).read_bytes()).hexdigest()}  {file}\n" for file in FILES]
         (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
 

@@ -13,6 +13,7 @@ from indexer.bundle import BundleError, verify_bundle, write_bundle
 from indexer.documents import Document, read_document
 from indexer.embedding import DEFAULT_ENCODER, EncoderSource, PassageEncoder, find_encoder
 from indexer.encoding import Encoding, Text, choose
+from indexer.english import English
 from indexer.late import LateIndex
 from indexer.lexical import K1, METHOD, B, LexicalIndex
 from indexer.passages import SPLITTER, encoding_sentences, encoding_text, split_document
@@ -99,8 +100,8 @@ def build_bundle(
         encoding = Encoding(source, kept, choice)
         encoding.make(texts, progress)
         progress("exporting the query encoder")
-        description = model.export(Path(folder) / "encoder", sentence_texts)
-        reading = add_reader(reader, Path(folder) / "reader")
+        description = model.export(Path(folder), sentence_texts)
+        reading = add_reader(reader, Path(folder))
         progress("writing the bundle")
         manifest = {
             "inputs": inputs,
@@ -144,10 +145,10 @@ def _calibration(encoder: Mapping[str, Any], reader: Mapping[str, Any] | None) -
     return calibration
 
 
-def _english() -> str:
-    """English words with how often each is used, one a line; what spelling is mended with."""
+def _english() -> English:
     path = resources.files("symspellpy") / "frequency_dictionary_en_82_765.txt"
-    return path.read_text("utf-8-sig")
+    fields = path.read_text("utf-8-sig").split()
+    return English.of(dict(zip(fields[::2], map(int, fields[1::2]), strict=True)))
 
 
 def _smalltalk() -> list[str]:

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from indexer.cross_encoder import CrossEncoder
 from indexer.documents import Document
-from indexer.encoder import QueryEncoder
+from indexer.encoder import Models, QueryEncoder
+from indexer.english import English
 from indexer.late import LateIndex
 from indexer.lexical import LexicalIndex
 from indexer.nearest import NearestIndex, open_index, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"
@@ -80,7 +81,7 @@ class Bundle:
     late: LateIndex
     encoder: QueryEncoder
     reader: CrossEncoder | None
-    english: Mapping[str, int]
+    english: English
 
     @cached_property
     def sentence_starts(self) -> NDArray[np.int64]:
@@ -107,26 +108,25 @@ def write_bundle(
     smalltalk_vectors: NDArray[np.float32],
     lexical: LexicalIndex,
     late: LateIndex,
-    english: str,
+    english: English,
     models: Path,
 ) -> str:
     """Write everything into an empty folder and seal it, flushed to the disk.
 
-    `models` is a folder with the query encoder in `encoder` and, if there is one, the reader in `reader`.
+    `models` is a folder with the query encoder and, if there is one, the reader.
 
     Returns:
         The bundle's id.
     """
     for document, furniture in documents:
         _write_document(folder / "documents", document, furniture)
-    _write(folder / "english.txt", english)
     _write(folder / "passages.jsonl", "".join(_line(asdict(passage)) for passage in passages))
     indexes = {
         "passages": write_index(folder, "passages", passage_vectors, sentence_vectors),
         "sentences": write_index(folder, "sentences", sentence_vectors, passage_vectors),
         "smalltalk": write_index(folder, "smalltalk", smalltalk_vectors, sentence_vectors),
     }
-    for name, save in (("lexical", lexical.save), ("late", late.save)):
+    for name, save in (("lexical", lexical.save), ("late", late.save), ("english", english.save)):
         (folder / name).mkdir()
         save(folder / name)
     shutil.copytree(models, folder / "models")
@@ -210,6 +210,7 @@ def _open(folder: Path) -> Bundle:
     passages = tuple(
         _passage(line) for line in (folder / "passages.jsonl").read_text("utf-8").split("\n")[:-1]
     )
+    models = Models()
     bundle = Bundle(
         id=bundle_id,
         manifest=manifest,
@@ -220,9 +221,9 @@ def _open(folder: Path) -> Bundle:
         smalltalk_index=open_index(folder, "smalltalk", manifest["indexes"]["smalltalk"]),
         lexical=LexicalIndex.load(folder / "lexical"),
         late=LateIndex.load(folder / "late"),
-        encoder=QueryEncoder.load(folder / "models" / "encoder", manifest["encoder"]),
-        reader=CrossEncoder(folder / "models" / "reader") if manifest["reader"] else None,
-        english=_counts((folder / "english.txt").read_text("utf-8")),
+        encoder=QueryEncoder.load(folder / "models", manifest["encoder"], models),
+        reader=CrossEncoder(folder / "models", models) if manifest["reader"] else None,
+        english=English.load(folder / "english"),
     )
     _verify_counts(folder, bundle)
     return bundle
@@ -268,11 +269,6 @@ def _passage(line: str) -> Passage:
     fields["heading_path"] = tuple(fields["heading_path"])
     fields["sentences"] = tuple((start, end) for start, end in fields["sentences"])
     return Passage(**fields)
-
-
-def _counts(lines: str) -> dict[str, int]:
-    fields = lines.split()
-    return dict(zip(fields[::2], map(int, fields[1::2]), strict=True))
 
 
 def _write(path: Path, text: str) -> None:

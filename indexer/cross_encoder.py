@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.encoder import open_model
+from indexer.encoder import Models
 
+FILES = ("reader.onnx", "reader.json")
+"""What a saved reader consists of: the network and the tokenizer."""
 MAX_TOKENS = 128
 """What is read of question and text together."""
 
@@ -29,15 +31,21 @@ class PairLogits:
 class CrossEncoder:
     """A pair at a time on one thread, so that no answer depends on what is read beside it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._session, self._tokenizer = open_model(folder)
-        self._tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
+    def __init__(self, folder: Path, models: Models | None = None) -> None:
+        self._models = models or Models()  # lives as long as its session
+        network, tokenizer = FILES
+        self._session = self._models.session(folder / network)
+        self._tokenizer = self._models.tokenizer(folder / tokenizer)
+        self._room = MAX_TOKENS - self._tokenizer.num_special_tokens_to_add(True)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         self._outputs = [entry.name for entry in self._session.get_outputs()]
 
     def read(self, question: str, text: str) -> PairLogits:
         """Read one pair. What does not fit into `MAX_TOKENS` is cut from the longer of the two."""
-        encoding = self._tokenizer.encode(question, text)
+        first, second = (self._tokenizer.encode(part, add_special_tokens=False) for part in (question, text))
+        first.truncate(max(self._room - len(second), self._room // 2))
+        second.truncate(self._room - len(first))
+        encoding = self._tokenizer.post_process(first, second)
         given = {
             "input_ids": encoding.ids,
             "attention_mask": encoding.attention_mask,

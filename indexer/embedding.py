@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from indexer.adapter import adapter_sha256, merge_adapter
 from indexer.distilled import distilled_sha256, load_directions, smaller
-from indexer.encoder import FAST_MODEL, QueryEncoder
-from indexer.export import export_quantized
+from indexer.encoder import FAST_MODEL, FILES, QueryEncoder
+from indexer.export import export_quantized, move_words, save_tokenizer
 from indexer.late import TokenVectors
 
 BASE_ENCODER = "all-MiniLM-L6-v2"
@@ -310,7 +310,7 @@ class PassageEncoder:
         of 8-bit products in 16 bits and would saturate, so that an answer would depend on the machine.
 
         Args:
-            folder: Where `model.onnx` and `tokenizer.json` go.
+            folder: Where `FILES` and the words go.
             sample: Texts on which parity with sentence-transformers is measured.
 
         Returns:
@@ -320,7 +320,8 @@ class PassageEncoder:
             EncoderError: if the exported encoder's mean cosine to the original is below the floor.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        network, tokenizer = FILES
+        save_tokenizer(self._model.tokenizer.backend_tokenizer, folder / tokenizer)
         description = {
             "id": self.source.id,
             "weights_sha256": self.source.weights_sha256,
@@ -332,7 +333,7 @@ class PassageEncoder:
             "quantization": "dynamic int8 per channel, reduced range",
         }
 
-        self._export(self.network, folder / "model.onnx")
+        self._export(self.network, folder / network)
         parity = self._parity(QueryEncoder.load(folder, description), sample)
         if parity["mean_cosine"] < _PARITY_FLOOR:
             raise EncoderError(
@@ -389,6 +390,7 @@ class PassageEncoder:
         model = copy.deepcopy(self._model)
         model[0].model = network
         export_quantized(Encoder(model), example, ("input_ids", "attention_mask"), outputs, path)
+        move_words(path)
 
 
 def _multiply_in_bf16(network: Any) -> None:

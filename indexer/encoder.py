@@ -10,10 +10,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-FILES = ("model.onnx", "tokenizer.json")
-"""What a saved model consists of."""
+FILES = ("encoder.onnx", "encoder.json")
+"""What a saved encoder consists of, beside its words: the network and the tokenizer."""
 FAST_MODEL = "fast.onnx"
 """Beside them, if the encoder has one: the smaller network, which reads the same tokens."""
+WORDS = "words-*.npy"
+"""Files of word vectors, beside the models that refer to them by this name."""
 _SLOWER = "SkipLayerNormFusion"
 """What ONNX Runtime makes of a sum and its layer norm takes four times as long as the two do: without it a
 reader is a tenth faster (8.9 → 8.0 ms for 83 tokens on an AMD EPYC)."""
@@ -31,21 +33,37 @@ class EncodedQuery:
     tokens: NDArray[np.float32]
 
 
-def open_model(folder: Path) -> tuple[onnxruntime.InferenceSession, Any]:
-    """An ONNX model that runs on one thread, and its tokenizer, without padding, from a folder of `FILES`."""
-    tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    return open_session(folder / "model.onnx"), tokenizer
+class Models:
+    """Opens ONNX models that run on one thread, and their tokenizers; what several share is held once.
 
+    Word vectors are mapped from their file, so that only those of words that were asked after are in memory.
+    Sessions do not keep them: this must live as long as they do.
+    """
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """An ONNX model that runs on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER]
-    )
+    def __init__(self) -> None:
+        self._words: dict[Path, onnxruntime.OrtValue] = {}
+        self._tokenizers: dict[bytes, Any] = {}
+
+    def session(self, path: Path) -> onnxruntime.InferenceSession:
+        """The model in a file."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # each model would keep one; it is no faster with them
+        for words in sorted(path.parent.glob(WORDS)):
+            if words not in self._words:
+                self._words[words] = onnxruntime.OrtValue.ortvalue_from_numpy(np.load(words, mmap_mode="r"))
+            options.add_initializer(words.name, self._words[words])
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER]
+        )
+
+    def tokenizer(self, path: Path) -> Any:
+        """The tokenizer in a file, which neither pads nor truncates."""
+        data = path.read_bytes()
+        if data not in self._tokenizers:
+            self._tokenizers[data] = Tokenizer.from_buffer(data)
+        return self._tokenizers[data]
 
 
 class QueryEncoder:
@@ -55,25 +73,35 @@ class QueryEncoder:
     on what was asked beside it.
     """
 
-    def __init__(self, folder: Path, dimension: int, max_tokens: int, prompt: str) -> None:
-        self._session, self._tokenizer = open_model(folder)
-        self._tokenizer.enable_truncation(max_tokens)
+    def __init__(
+        self, folder: Path, dimension: int, max_tokens: int, prompt: str, models: Models | None = None
+    ) -> None:
+        self._models = models or Models()  # lives as long as its sessions
+        network, tokenizer = FILES
+        self._session = self._models.session(folder / network)
+        self._tokenizer = self._models.tokenizer(folder / tokenizer)
+        smaller = folder / FAST_MODEL
+        self._fast = self._models.session(smaller) if smaller.is_file() else self._session
+        self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(False)
         self._prompt = prompt
         self.dimension = dimension
-        smaller = folder / FAST_MODEL
-        self._fast = open_session(smaller) if smaller.is_file() else self._session
 
     @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any]) -> "QueryEncoder":
-        """Load from a bundle's folder, given the manifest's description of the encoder."""
-        return cls(folder, description["dimension"], description["max_tokens"], description["query_prompt"])
+    def load(
+        cls, folder: Path, description: Mapping[str, Any], models: Models | None = None
+    ) -> "QueryEncoder":
+        """Load from a bundle's folder of models, given the manifest's description of the encoder."""
+        dimension, max_tokens = description["dimension"], description["max_tokens"]
+        return cls(folder, dimension, max_tokens, description["query_prompt"], models)
 
     def encode(self, text: str, *, fast: bool = False) -> EncodedQuery:
         """Encode one query. Text past `max_tokens` is not read.
 
         With `fast`, by the smaller network, if there is one.
         """
-        encoding = self._tokenizer.encode(self._prompt + text)
+        encoding = self._tokenizer.encode(self._prompt + text, add_special_tokens=False)
+        encoding.truncate(self._room)
+        encoding = self._tokenizer.post_process(encoding)
         inputs = {
             "input_ids": np.array([encoding.ids], dtype=np.int64),
             "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),

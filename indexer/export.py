@@ -1,11 +1,15 @@
 """Network → int8 ONNX: how every model that is served leaves torch."""
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
 
 _OPSET = 17
 
@@ -46,6 +50,37 @@ def export_quantized(
     quantize_dynamic(full, path, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
     logging.getLogger().removeFilter(_is_no_preprocessing_advice)
     full.unlink()
+
+
+def move_words(path: Path) -> None:
+    """Move a model's word vectors into a file beside it, where models that have the same ones share it.
+
+    They are half of a small model. What looks up token ids is called by the file's name, `words-*.npy`, and
+    is found there as external data by whatever loads the model.
+    """
+    import onnx
+    from onnx import external_data_helper, numpy_helper
+
+    model = onnx.load(path)
+    lookups = [node for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "input_ids"]
+    tables = {table.name: table for table in model.graph.initializer}
+    for lookup in lookups:
+        table = tables[lookup.input[0]]
+        table.name = lookup.input[0] = f"words-{hashlib.sha256(table.raw_data).hexdigest()[:12]}.npy"
+        file = path.with_name(table.name)
+        np.save(file, numpy_helper.to_array(table))
+        length = len(table.raw_data)
+        external_data_helper.set_external_data(table, file.name, file.stat().st_size - length, length)
+        table.ClearField("raw_data")
+    onnx.save(model, path)
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write a tokenizer that neither pads nor truncates: the same one is then the same file for any model."""
+    bare = Tokenizer.from_str(tokenizer.to_str())
+    bare.no_padding()
+    bare.no_truncation()
+    bare.save(str(path))
 
 
 @contextmanager

@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from indexer.cross_encoder import MAX_TOKENS
+from indexer.cross_encoder import FILES, MAX_TOKENS
 from indexer.embedding import folder_sha256
-from indexer.encoder import FILES
-from indexer.export import export_quantized
+from indexer.export import export_quantized, move_words, save_tokenizer
 
 SHIPPED = Path(__file__).parent / "reader"
 """The reader that ships; its `README.md` says what it was trained on, and what it gains."""
@@ -22,7 +21,7 @@ class ReaderError(RuntimeError):
 def reader_sha256(name: str) -> str | None:
     """SHA-256 of the reader that ships or of all in a folder; None of one that is yet to be fetched."""
     if name == DEFAULT_READER:
-        return _sha256(SHIPPED / "model.onnx")
+        return _sha256(SHIPPED / FILES[0])
     return folder_sha256(Path(name), {".safetensors", ".json", ".txt"}) if Path(name).is_dir() else None
 
 
@@ -31,14 +30,14 @@ def add_reader(name: str | None, folder: Path) -> dict[str, Any] | None:
 
     Args:
         name: The reader that ships, a sentence-transformers CrossEncoder's folder or hub name, or None.
-        folder: Where `model.onnx` and `tokenizer.json` go.
+        folder: Where `FILES` and the words go.
 
     Raises:
         ReaderError: if there is no such reader, or it is not a cross-encoder with one score.
     """
     if name is None:
         return None
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if name != DEFAULT_READER:
         return _export(name, folder)
     expected = dict(line.split()[::-1] for line in (SHIPPED / "SHA256SUMS").read_text().splitlines())
@@ -48,7 +47,8 @@ def add_reader(name: str | None, folder: Path) -> dict[str, Any] | None:
                 f"{SHIPPED / file}: found sha256 {found}, expected {expected[file]}; check the file out again"
             )
         shutil.copy(SHIPPED / file, folder / file)
-    return {"id": name, "sha256": expected["model.onnx"], "max_tokens": MAX_TOKENS, "sentences": True}
+    move_words(folder / FILES[0])
+    return {"id": name, "sha256": expected[FILES[0]], "max_tokens": MAX_TOKENS, "sentences": True}
 
 
 def _export(name: str, folder: Path) -> dict[str, Any]:
@@ -77,9 +77,11 @@ def _export(name: str, folder: Path) -> dict[str, Any]:
             return scores
 
     example = tuple(batch[key] for key in inputs)
-    export_quantized(Scorer(model.model), example, inputs, ("answers",), folder / "model.onnx")
-    model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-    digest = _sha256(folder / "model.onnx")
+    network, tokenizer = (folder / file for file in FILES)
+    export_quantized(Scorer(model.model), example, inputs, ("answers",), network)
+    save_tokenizer(model.tokenizer.backend_tokenizer, tokenizer)
+    digest = _sha256(network)
+    move_words(network)
     return {"id": name, "sha256": digest, "max_tokens": MAX_TOKENS, "sentences": False}
 
 

@@ -6,7 +6,7 @@ and a follow-up takes along what it refers to. Each step leaves alone what it do
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from indexer.aliases import spell_out, write_out
+from indexer.english import English
 from indexer.lexical import fold, terms
 from service.french import gloss
 
@@ -89,7 +90,7 @@ class Query:
 class Vocabulary:
     """The words that a question may use without being suspected of a misspelling."""
 
-    def __init__(self, texts: Sequence[str], english: Mapping[str, int]) -> None:
+    def __init__(self, texts: Sequence[str], english: English) -> None:
         """`texts` are the reports, whose words are preferred; `english` gives how often a word is used."""
         self._report = Counter(
             part
@@ -100,7 +101,7 @@ class Vocabulary:
         self._stems = {stem for word in self._report for stem in terms(word)}
         self._english = english
         used = Counter("".join(self._report)).most_common(_LETTERS)
-        self._letters = sorted({*"".join(english), *(letter for letter, _ in used)})
+        self._letters = sorted(english.letters | {letter for letter, _ in used})
 
     def mend(self, word: str, short: bool = False) -> str:
         """The word that was meant: the same one, unless it is unknown and very near to a known one.
@@ -128,16 +129,17 @@ class Vocabulary:
             default=word,
         )  # fmt: skip
 
-    def _one_slip_from(self, word: str) -> Iterator[str]:
+    def _one_slip_from(self, word: str) -> set[str]:
         """Known words that are a word with one letter left out, put in, changed, or swapped with the next.
 
         All that a slip makes of it are looked up: some hundreds, where to compare would take 83,000.
         """
+        slips = set()
         for at in range(len(word) + 1):
             head, letter, tail = word[:at], word[at : at + 1], word[at + 1 :]
-            slips = [head + tail, head + tail[:1] + letter + tail[1:]]
-            slips += [head + other + rest for other in self._letters for rest in (tail, letter + tail)]
-            yield from (slip for slip in slips if slip in self._report or slip in self._english)
+            slips |= {head + tail, head + tail[:1] + letter + tail[1:]}
+            slips |= {head + other + rest for other in self._letters for rest in (tail, letter + tail)}
+        return {slip for slip in slips if slip in self._report} | self._english.among(slips)
 
     def knows(self, word: str) -> bool:
         """Whether a word is one that may be meant as it stands: too short to tell, or not misspelt."""

@@ -67,7 +67,7 @@ class QuickEncoder:
         return self.encode([" ".join(sentences)])[0], tokens
 
     def export(self, folder: Path, sample: Sequence[str]) -> dict[str, Any]:
-        shutil.copytree(self.bundle_path / "models" / "encoder", folder, dirs_exist_ok=True)
+        shutil.copytree(self.bundle_path / "models", folder, dirs_exist_ok=True)
         return dict(self.description)
 
 

@@ -170,9 +170,7 @@ def test_a_message_says_what_was_found_and_expected(copy: Path) -> None:
         assert "found no file, expected the file that the manifest lists" in refusal(copy)
 
 
-@pytest.mark.parametrize(
-    "name", ["notes.txt", "lexical/extra.npy", "models/encoder/.DS_Store", "new/deep.json"]
-)
+@pytest.mark.parametrize("name", ["notes.txt", "lexical/extra.npy", "models/.DS_Store", "new/deep.json"])
 def test_a_foreign_file_is_refused(copy: Path, name: str) -> None:
     path = copy / name
     path.parent.mkdir(exist_ok=True)
@@ -269,7 +267,10 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None
     refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["passages.faiss", "late/vectors.npy", "models/encoder/model.onnx"])
+@pytest.mark.parametrize(
+    "name",
+    ["passages.faiss", "late/vectors.npy", "english/words.npy", "models/encoder.onnx", "models/reader.json"],
+)
 def test_a_file_that_its_library_does_not_read_is_refused(copy: Path, bundle: Bundle, name: str) -> None:
     data = (copy / name).read_bytes()[:100]
     entry = {"bytes": 100, "sha256": sha256(data).hexdigest()}

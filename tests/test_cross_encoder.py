@@ -13,7 +13,7 @@ ODD = ["", " ", "?", "🪙👩🏽\u200d🚀", "שלום", "\0", "a" * 3_000, "w
 
 @pytest.fixture(scope="module")
 def encoder(bundle_path: Path) -> CrossEncoder:
-    return CrossEncoder(bundle_path / "models" / "reader")
+    return CrossEncoder(bundle_path / "models")
 
 
 def test_the_tokens_are_those_of_the_text_in_order(encoder: CrossEncoder) -> None:

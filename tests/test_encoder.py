@@ -2,20 +2,22 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.bundle import Bundle
+from indexer.cross_encoder import FILES as READER_FILES
 from indexer.embedding import PassageEncoder, find_encoder
-from indexer.encoder import FAST_MODEL, FILES, QueryEncoder
+from indexer.encoder import FAST_MODEL, FILES, WORDS, Models, QueryEncoder
 
 ODD = ["", " ", "?", "🪙👩🏽\u200d🚀", "שלום", "\u202e", "\ufffd", "\0", "a" * 5_000, "word " * 2_000]
 
 
 @pytest.fixture(scope="module")
 def folder(bundle_path: Path) -> Path:
-    return bundle_path / "models" / "encoder"
+    return bundle_path / "models"
 
 
 def load(folder: Path, **description: object) -> QueryEncoder:
@@ -70,7 +72,32 @@ def test_two_processes_would_agree(bundle: Bundle, folder: Path) -> None:
 
 
 def test_the_bundle_holds_the_files_that_an_encoder_needs(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == sorted((*FILES, FAST_MODEL))
+    (words,) = folder.glob(WORDS)  # those of all three networks
+    expected = {*FILES, FAST_MODEL, *READER_FILES, words.name}
+    assert {path.name for path in folder.iterdir()} == expected
+
+
+def test_models_that_have_words_in_common_hold_them_once(folder: Path) -> None:
+    models = Models()
+    assert models.tokenizer(folder / FILES[1]) is models.tokenizer(folder / READER_FILES[1])
+    before = mapped(folder)
+    sessions = [models.session(folder / name) for name in (FILES[0], FAST_MODEL, READER_FILES[0])]
+    assert len(sessions) == 3
+    assert mapped(folder) <= before + 1
+
+
+def mapped(folder: Path) -> int:
+    """How many times this process has mapped the words."""
+    (words,) = folder.resolve().glob(WORDS)
+    return Path("/proc/self/maps").read_text().count(str(words))
+
+
+def test_a_model_loads_by_itself_with_the_words_beside_it(folder: Path, bundle: Bundle) -> None:
+    session = onnxruntime.InferenceSession(folder / FILES[0], providers=["CPUExecutionProvider"])
+    ids = [[101, *bundle.encoder.encode("gold").ids, 102]]
+    given = {"input_ids": np.array(ids), "attention_mask": np.ones_like(ids)}
+    vector = session.run(["sentence_embedding"], given)[0][0]
+    assert vector @ bundle.encoder.encode("gold").vector == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(("fast", "mean", "least"), [(False, 0.98, 0.96), (True, 0.92, 0.85)])
@@ -105,7 +132,7 @@ def test_both_networks_read_the_same_tokens(bundle: Bundle) -> None:
 def test_without_a_smaller_network_the_encoder_itself_is_as_fast_as_it_gets(
     folder: Path, tmp_path: Path
 ) -> None:
-    for name in FILES:
-        shutil.copy(folder / name, tmp_path / name)
+    for path in [folder / name for name in FILES] + list(folder.glob(WORDS)):
+        shutil.copy(path, tmp_path)
     encoder = load(tmp_path)
     assert np.array_equal(encoder.encode("gold").vector, encoder.encode("gold", fast=True).vector)

@@ -60,7 +60,7 @@ def test_every_way_is_measured_on_every_corpus_and_takes_its_time(asked: Asked) 
 
 def test_another_reader_can_be_named(asked: Asked, bundle_path: Path) -> None:
     told: list[str] = []
-    same = Way("same", reader=bundle_path / "models" / "reader")
+    same = Way("same", reader=bundle_path / "models")
     shipped, other = measure([Way("shipped"), same], [asked], told.append)
     assert shipped.worth == other.worth
 

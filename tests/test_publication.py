@@ -101,7 +101,7 @@ def test_publishing_what_is_served_changes_nothing(make: Make, link: Path) -> No
     assert served(link) == "a"
 
 
-@pytest.mark.parametrize("name", ["passages.jsonl", "models/encoder/model.onnx", "manifest.json"])
+@pytest.mark.parametrize("name", ["passages.jsonl", "models/encoder.onnx", "manifest.json"])
 def test_a_damaged_bundle_is_not_published(make_real: Make, link: Path, name: str) -> None:
     publish(make_real("a"), link)
     source = make_real("b")

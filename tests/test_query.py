@@ -14,6 +14,7 @@ import service.query
 from eval.collection import read_rows
 from eval.questions import WRITTEN, Question
 from indexer.bundle import Bundle
+from indexer.english import English
 from service.french import gloss
 from service.query import SILENCE, Query, Vocabulary, asks_why, make_query, named, parts_of
 
@@ -118,7 +119,7 @@ def test_what_is_no_misspelling_is_left_alone(vocabulary: Vocabulary, question: 
 
 @pytest.mark.parametrize(("word", "meant"), [("rivver", "river"), ("rvier", "river"), ("Rivre", "river")])
 def test_a_word_of_the_report_is_preferred(word: str, meant: str) -> None:
-    assert Vocabulary(["The river rose."], {"rover": 900, "rivers": 900}).mend(word) == meant
+    assert Vocabulary(["The river rose."], English.of({"rover": 900, "rivers": 900})).mend(word) == meant
 
 
 def test_what_is_too_long_for_a_word_is_not_compared(
@@ -143,7 +144,7 @@ def test_a_word_in_capitals_is_a_short_name_unless_all_are(
 
 
 def test_an_unknown_word_with_a_capital_is_mended_by_one_letter_only() -> None:
-    vocabulary = Vocabulary(["The peacekeepers left."], {})
+    vocabulary = Vocabulary(["The peacekeepers left."], English.of({}))
     assert vocabulary.mend("peacekepprs") == "peacekeepers"
     assert vocabulary.mend("Peacekepprs") == "Peacekepprs"
     assert vocabulary.mend("Peacekepers") == "peacekeepers"

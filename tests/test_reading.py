@@ -9,9 +9,8 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from indexer import reading
 from indexer.build import build_bundle
 from indexer.bundle import open_bundle
-from indexer.cross_encoder import MAX_TOKENS, CrossEncoder
+from indexer.cross_encoder import FILES, MAX_TOKENS, CrossEncoder
 from indexer.embedding import ADAPTED_ENCODER, BASE_ENCODER, find_encoder
-from indexer.encoder import FILES
 from indexer.reading import DEFAULT_READER, SHIPPED, ReaderError, add_reader, reader_sha256
 from service.answer import Answerer, Mode
 
@@ -22,16 +21,16 @@ def test_the_reader_that_ships_is_what_its_hashes_say(tmp_path: Path) -> None:
     described = add_reader(DEFAULT_READER, tmp_path / "reader")
     assert described
     assert described["sha256"] == reader_sha256(DEFAULT_READER)
-    assert sum((tmp_path / "reader" / file).stat().st_size for file in FILES) <= 25_000_000
+    assert sum((SHIPPED / file).stat().st_size for file in FILES) <= 25_000_000
     assert (SHIPPED / "README.md").is_file()
 
 
 def test_a_reader_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(SHIPPED, tmp_path / "shipped")
-    with (tmp_path / "shipped" / "tokenizer.json").open("a") as file:
+    with (tmp_path / "shipped" / "reader.json").open("a") as file:
         file.write(" ")
     monkeypatch.setattr(reading, "SHIPPED", tmp_path / "shipped")
-    with pytest.raises(ReaderError, match=r"tokenizer\.json: found sha256 \w+, expected \w+; check"):
+    with pytest.raises(ReaderError, match=r"reader\.json: found sha256 \w+, expected \w+; check"):
         add_reader(DEFAULT_READER, tmp_path / "reader")
 
 

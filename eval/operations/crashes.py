@@ -27,6 +27,7 @@ import numpy as np
 
 from indexer.bundle import BundleError, read_manifest, seal, verify_bundle, write_bundle
 from indexer.documents import read_document
+from indexer.english import English
 from indexer.late import LateIndex, TokenVectors
 from indexer.lexical import LexicalIndex
 from indexer.passages import split_document
@@ -318,9 +319,9 @@ def small_yard(folder: Path) -> Yard:
     They are written by the code that writes any bundle; only the encoder would not open, so that
     publishing verifies their hashes and no more.
     """
-    encoder = folder / "encoder"
-    encoder.mkdir(parents=True)
-    (encoder / "model.onnx").write_bytes(bytes(range(256)) * 64)
+    models = folder / "models"
+    models.mkdir(parents=True)
+    (models / "encoder.onnx").write_bytes(bytes(range(256)) * 64)
 
     made = []
     for number in range(_BUNDLES):
@@ -328,7 +329,7 @@ def small_yard(folder: Path) -> Yard:
         report.mkdir(parents=True)
         (report / "source.md").write_text(f"The river rose {number} times. It fell again.", "utf-8")
         (report / "report.toml").write_text(f'id = "R{number}"\ntitle = "River"\n', "utf-8")
-        made.append(_write_small(report, encoder))
+        made.append(_write_small(report, models))
     return Yard(folder, lambda number, target: made[number](target), by_hash)
 
 
@@ -354,7 +355,7 @@ def by_hash(path: Path) -> SimpleNamespace:
     return SimpleNamespace(id=bundle_id, manifest=manifest)
 
 
-def _write_small(report: Path, encoder: Path) -> Callable[[Path], str]:
+def _write_small(report: Path, models: Path) -> Callable[[Path], str]:
     """What writes a small bundle into a folder.
 
     All is indexed before, in this process: bm25s reports progress under a lock that all copies of a
@@ -379,8 +380,8 @@ def _write_small(report: Path, encoder: Path) -> Callable[[Path], str]:
             row,
             lexical,
             late,
-            "river 1\n",
-            encoder,
+            English.of({"river": 1}),
+            models,
         )
 
     return write
