@@ -83,4 +83,4 @@ def test_the_page_has_a_row_and_a_dot_for_each(tmp_path: Path) -> None:
 def test_what_names_no_reader_is_refused(given: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["frontier", "--reader", given]) == 1
     told = capsys.readouterr().err
-    assert f"--reader is {given!r}; expected NAME=FOLDER, a folder with model.onnx and tokenizer.json" in told
+    assert f"--reader is {given!r}; expected NAME=FOLDER, a folder with reader.onnx and reader.json" in told
