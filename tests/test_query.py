@@ -8,6 +8,7 @@ import pytest
 import rapidfuzz
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rapidfuzz.distance import OSA
 
 import service.french
 import service.query
@@ -15,6 +16,7 @@ from eval.collection import read_rows
 from eval.questions import WRITTEN, Question
 from indexer.bundle import Bundle
 from indexer.english import English
+from indexer.lexical import fold
 from service.french import gloss
 from service.query import SILENCE, Query, Vocabulary, asks_why, make_query, named, parts_of
 
@@ -120,6 +122,17 @@ def test_what_is_no_misspelling_is_left_alone(vocabulary: Vocabulary, question: 
 @pytest.mark.parametrize(("word", "meant"), [("rivver", "river"), ("rvier", "river"), ("Rivre", "river")])
 def test_a_word_of_the_report_is_preferred(word: str, meant: str) -> None:
     assert Vocabulary(["The river rose."], English.of({"rover": 900, "rivers": 900})).mend(word) == meant
+
+
+@given(
+    st.lists(st.text("abcdeéß", min_size=1, max_size=12), min_size=1, unique=True),
+    st.text("abcdeéß", min_size=8, max_size=12),
+)
+def test_two_slips_lead_to_the_words_that_are_so_near(words: list[str], typed: str) -> None:
+    vocabulary = Vocabulary([" ".join(words)], English.of({}))
+    known = {fold(word) for word in words}
+    near = {word for word in known if OSA.distance(fold(typed), word) <= 2}
+    assert vocabulary._two_slips_from(fold(typed)) == near
 
 
 def test_what_is_too_long_for_a_word_is_not_compared(
