@@ -21,7 +21,7 @@ _TEMPLATE = Path(__file__).with_name("report.html")
 _SLOT = re.compile(r"<!--=(\w+)-->")
 _TILES = {
     "Success@1": "the first passage holds the evidence",
-    "Answer@1": "the cited sentence is the evidence",
+    "Answer@1": "what is cited holds the evidence",
     "Answered right": "answered, and with the evidence",
     "Refused right": "silent where the report is silent",
     "Verbatim": "citations exactly as they stand in the report",

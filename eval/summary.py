@@ -61,6 +61,7 @@ QUESTION_MEASURES = (
     Measure("Verbatim", lambda o: float(o.verbatim), "all", True),
     Measure("Whole", lambda o: float(o.whole), "all", True),
     Measure("Words@1", lambda o: float(o.words), "answerable", better=-1),
+    Measure("Words cited", lambda o: float(len(o.excerpt.split())), "answerable", better=-1),
 )
 """What is measured of each question, in the order of every table."""
 BY_NAME: Mapping[str, Measure] = {measure.name: measure for measure in QUESTION_MEASURES}

@@ -10,7 +10,7 @@ from eval.summary import Group, Summary
 
 _COLUMNS = (
     *("Success@1", "Success@3", "Success@5", "RR@10", "nDCG@10"),
-    *("Answer@1", "Citation recall", "Answered right", "Refused right", "Words@1"),
+    *("Answer@1", "Citation recall", "Answered right", "Refused right", "Words@1", "Words cited"),
 )
 _FLIPS = 40
 """Flips written out in full; the JSON and the HTML have them all."""
@@ -86,7 +86,7 @@ def _row(group: Group, bold: bool) -> str:
     cells = []
     for column in _COLUMNS:
         value = group.measures.get(column)
-        precise = "{:.0f}" if column == "Words@1" else "{:.2f}"
+        precise = "{:.0f}" if column.startswith("Words") else "{:.2f}"
         cells.append("" if value is None else _interval(value, precise))
     return f"| {name} | {len(group.outcomes)} | {' | '.join(cells)} |"
 

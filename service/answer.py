@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from indexer.bundle import Bundle
 from indexer.lexical import fold
-from service.citations import Citation, cite
+from service.citations import Citation, cite, settling
 from service.query import Query, Vocabulary, asks_why, make_query, named, parts_of
 from service.reader import Reader, ReadSentence, rank_read
 from service.retriever import CHANNELS, Candidate, Retrieval, Retriever, fitted
@@ -29,7 +29,7 @@ class UnknownDocumentError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A ranked passage with its best sentence cited. `score`: probability that it answers."""
+    """A ranked passage with what settles the question cited in it. `score`: probability that it answers."""
 
     rank: int
     candidate: Candidate
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def highlight(self) -> tuple[int, int]:
-        """The cited sentence as `(start, end)` in `text`."""
+        """What is cited as `(start, end)` in `text`."""
         start = self.candidate.passage.start
         return self.citation.start - start, self.citation.end - start
 
@@ -294,7 +294,7 @@ class Answerer:
     def _result(self, rank: int, candidate: Candidate, score: float) -> Result:
         passage = candidate.passage
         document = self.bundle.documents[passage.document_id]
-        citation = cite(document, passage, *passage.sentences[candidate.sentence])
+        citation = cite(document, passage, *settling(document, passage, candidate.sentence, candidate.shares))
         return Result(rank, candidate, score, self.bundle.text(passage), citation)
 
 

@@ -1,5 +1,7 @@
 """Candidate → citation: a verbatim excerpt, the proof that it is one, and the name of its place."""
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -11,6 +13,11 @@ _CONTEXT = 32
 """Characters of prefix and suffix in a TextQuoteSelector."""
 _FRAGMENT_WORDS = 5
 """A text fragment names a longer excerpt by its first and last words."""
+LEAST = math.log(0.1)
+"""A sentence beside the likeliest is quoted with it, if it is the one that answers with this probability:
+then the likeliest does not settle the question. One answer in eight is of two sentences; for a quarter of
+those the likeliest alone would have been wrong (`eval/results/retrieval.md`)."""
+_POINTS_BACK = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|These|Those|This|Such)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,30 @@ class Citation:
         if len(words) <= 2 * _FRAGMENT_WORDS:
             return f"#:~:text={_fragment(words)}"
         return f"#:~:text={_fragment(words[:_FRAGMENT_WORDS])},{_fragment(words[-_FRAGMENT_WORDS:])}"
+
+
+def settling(
+    document: BundledDocument, passage: Passage, best: int, shares: Sequence[float]
+) -> tuple[int, int]:
+    """The fewest whole sentences that settle a question, as a span of a document's text.
+
+    Args:
+        document: The passage's document.
+        passage: The passage.
+        best: Which of its sentences is the likeliest.
+        shares: Logarithm of the probability of each to be the one that answers, as in a `Candidate`.
+
+    Returns:
+        The span of the likeliest sentence, of one beside it that might be it, and of what stands before
+        a sentence that begins by pointing back.
+    """
+    first = last = best
+    beside = [row for row in (best - 1, best + 1) if 0 <= row < len(shares) and shares[row] >= LEAST]
+    if beside:
+        first, last = sorted((best, max(beside, key=lambda row: shares[row])))
+    if first > 0 and _POINTS_BACK.match(document.text, passage.sentences[first][0]):
+        first -= 1
+    return passage.sentences[first][0], passage.sentences[last][1]
 
 
 def cite(document: BundledDocument, passage: Passage, start: int, end: int) -> Citation:

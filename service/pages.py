@@ -234,7 +234,7 @@ _HOME = """<!doctype html>
 <header class="hero">
 <p class="kicker">{kicker}</p>
 <h1>{name}</h1>
-<p class="lead">Every answer is a sentence of {reports}, word for word, with the place where it stands.
+<p class="lead">Every answer is in the words of {reports}, with the place where it stands.
 Where nothing answers, it says so.</p>
 </header>
 <report-chat mode="inline" lang="en"></report-chat>

@@ -103,7 +103,7 @@ def add_questions(
         tags=["questions"],
     )
     async def search_post(body: schemas.SearchRequest, request: Request) -> Response:
-        """Rank passages for a question, each with its best sentence cited."""
+        """Rank passages for a question, each with what settles the question in it cited."""
         return await searched(body, request)
 
     @app.get(

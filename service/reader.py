@@ -155,18 +155,33 @@ class Reader:
         return reading(first, spans, self._encoder.read(question, text))
 
 
+def _shares(scores: Mapping[int, float], sentences: int) -> tuple[float, ...]:
+    """The scores of those sentences of a passage that were read, as `Candidate.shares`."""
+    best = max(scores.values())
+    total = best + math.log(sum(math.exp(score - best) for score in scores.values()))
+    return tuple(scores.get(sentence, -math.inf) - total for sentence in range(sentences))
+
+
 def rank_read(
     candidates: Sequence[Candidate], read: Sequence[ReadSentence], weights: Mapping[str, float]
 ) -> list[Candidate]:
     """Candidates in the order of their best read sentence; those unread follow as they were."""
     factors = [weights[name] for name in FEATURES]
     best: dict[int, tuple[float, ReadSentence]] = {}
+    scores: dict[int, dict[int, float]] = {}
     for item in read:
         score = sum(factor * value for factor, value in zip(factors, item.features, strict=True))
+        scores.setdefault(item.candidate, {})[item.sentence] = score
         if item.candidate not in best or score > best[item.candidate][0]:
             best[item.candidate] = score, item
     ranked = [
-        replace(candidates[row], sentence=item.sentence, score=round(score, 6), reading=item.reading)
+        replace(
+            candidates[row],
+            sentence=item.sentence,
+            score=round(score, 6),
+            shares=_shares(scores[row], len(candidates[row].shares)),
+            reading=item.reading,
+        )
         for row, (score, item) in best.items()
     ]
     ranked.sort(key=lambda candidate: (-candidate.score, candidate.passage.passage_id))

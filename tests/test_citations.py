@@ -1,4 +1,5 @@
 import hashlib
+import math
 import re
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ from starlette.testclient import TestClient
 from eval.questions import Question
 from indexer.bundle import BundledDocument
 from indexer.passages import Passage
-from service.citations import cite, find_quote
+from service.citations import cite, find_quote, settling
 
 Json = dict[str, Any]
 
@@ -198,3 +199,36 @@ def test_every_place_of_a_quotation_is_found(text: str, quotation: str) -> None:
         (start, start + len(quotation)) for start in range(len(text)) if text[start:].startswith(quotation)
     ]
     assert list(find_quote(document, quotation)) == places
+
+
+STANDS = ["The mission came in 2013.", "It left in 2023.", "France stayed.", "Gold is dug."]
+MISSION = BundledDocument({"id": "R", "title": "River"}, " ".join(STANDS), "", "", ())
+
+
+def quoted(best: int, *probable: float) -> str:
+    spans = tuple((MISSION.text.index(s), MISSION.text.index(s) + len(s)) for s in STANDS)
+    passage = Passage("R:00000", "R", 0, len(MISSION.text), (), spans)
+    start, end = settling(MISSION, passage, best, [math.log(p) if p else -math.inf for p in probable])
+    return MISSION.text[start:end]
+
+
+@pytest.mark.parametrize(
+    ("best", "probable", "expected"),
+    [
+        (2, [0, 0, 1, 0], STANDS[2]),
+        (2, [0, 0, 0.91, 0.09], STANDS[2]),
+        (2, [0, 0, 0.89, 0.11], f"{STANDS[2]} {STANDS[3]}"),  # one does not settle it
+        (3, [0, 0, 0.11, 0.89], f"{STANDS[2]} {STANDS[3]}"),
+        (3, [0.3, 0, 0, 0.7], STANDS[3]),  # too far away to be quoted with it
+        (2, [0, 0.2, 0.5, 0.3], f"{STANDS[2]} {STANDS[3]}"),  # the likelier neighbour
+        (1, [0, 1, 0, 0], f"{STANDS[0]} {STANDS[1]}"),  # what does "it" mean?
+        (2, [0, 0.3, 0.7, 0], " ".join(STANDS[:3])),
+        (0, [1, 0, 0, 0], STANDS[0]),
+    ],
+)
+def test_what_is_quoted_is_the_least_that_settles_it(best: int, probable: list[float], expected: str) -> None:
+    assert quoted(best, *probable) == expected
+
+
+def test_a_passage_whose_sentences_nothing_is_known_of_is_quoted_by_one() -> None:
+    assert quoted(2) == STANDS[2]

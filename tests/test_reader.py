@@ -162,3 +162,13 @@ def test_reading_repeats(reader: Reader, shelf: Bundle) -> None:
     first = reader.read("When did France withdraw?", found)
     reader.read("What did tickets cost?", found)
     assert reader.read("When did France withdraw?", found) == first
+
+
+def test_after_reading_shares_are_of_what_was_read() -> None:
+    ranked = rank_read(CANDIDATES, [read(0, 0, 2, 0), read(0, 1, 1, 0), read(1, 0, 3, 3)], WEIGHTS)
+    shares = {c.passage.passage_id: [math.exp(share) for share in c.shares] for c in ranked}
+    assert sum(shares["a"]) == pytest.approx(1)
+    assert shares["b"] == [1.0]
+    assert shares["c"] == [1.0]
+    both = rank_read(CANDIDATES, [read(0, 1, 1, 0)], WEIGHTS)[0]
+    assert [math.exp(share) for share in both.shares] == [0.0, 1.0]  # the first was not read
