@@ -17,6 +17,7 @@ LEAST = math.log(0.1)
 """A sentence beside the likeliest is quoted with it, if it is the one that answers with this probability:
 then the likeliest does not settle the question. One answer in eight is of two sentences; for a quarter of
 those the likeliest alone would have been wrong (`eval/results/retrieval.md`)."""
+_BREAK = re.compile(r"\n\s*\n")
 _POINTS_BACK = re.compile(r"(?:It|Its|They|Their|He|His|She|Her|These|Those|This|Such)\b")
 
 
@@ -62,13 +63,21 @@ def settling(
 
     Returns:
         The span of the likeliest sentence, of one beside it that might be it, and of what stands before
-        a sentence that begins by pointing back.
+        a sentence that begins by pointing back; nothing of another paragraph or line.
     """
+
+    def follows(row: int) -> bool:
+        """Whether a sentence goes on from the one before it."""
+        return row > 0 and not _BREAK.search(
+            document.text, passage.sentences[row - 1][1], passage.sentences[row][0]
+        )
+
     first = last = best
-    beside = [row for row in (best - 1, best + 1) if 0 <= row < len(shares) and shares[row] >= LEAST]
+    likely = [row for row, share in enumerate(shares) if share >= LEAST]
+    beside = [row for row in likely if abs(row - best) == 1 and follows(max(row, best))]
     if beside:
         first, last = sorted((best, max(beside, key=lambda row: shares[row])))
-    if first > 0 and _POINTS_BACK.match(document.text, passage.sentences[first][0]):
+    if follows(first) and _POINTS_BACK.match(document.text, passage.sentences[first][0]):
         first -= 1
     return passage.sentences[first][0], passage.sentences[last][1]
 

@@ -230,5 +230,12 @@ def test_what_is_quoted_is_the_least_that_settles_it(best: int, probable: list[f
     assert quoted(best, *probable) == expected
 
 
+def test_a_line_is_not_quoted_with_another() -> None:
+    lines = BundledDocument({"id": "R", "title": "River"}, "Ann Lee\n\nIt is 2024", "", "", ())
+    passage = Passage("R:00000", "R", 0, 19, (), ((0, 7), (9, 19)))
+    for best in (0, 1):
+        assert settling(lines, passage, best, [math.log(0.5)] * 2) == passage.sentences[best]
+
+
 def test_a_passage_whose_sentences_nothing_is_known_of_is_quoted_by_one() -> None:
     assert quoted(2) == STANDS[2]
