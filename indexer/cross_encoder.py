@@ -32,10 +32,12 @@ class CrossEncoder:
     """A pair at a time on one thread, so that no answer depends on what is read beside it."""
 
     def __init__(self, folder: Path, models: Models | None = None) -> None:
-        self._models = models or Models()  # lives as long as its session
+        models = models or Models()
         network, tokenizer = FILES
-        self._session = self._models.session(folder / network)
-        self._tokenizer = self._models.tokenizer(folder / tokenizer)
+        self._session, self._tokenizer = (
+            models.session(folder / network),
+            models.tokenizer(folder / tokenizer),
+        )
         self._room = MAX_TOKENS - self._tokenizer.num_special_tokens_to_add(True)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         self._outputs = [entry.name for entry in self._session.get_outputs()]

@@ -1,5 +1,6 @@
 """The query encoder: text → unit vectors, in ONNX Runtime. No torch in here: this file serves."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,6 @@ class Models:
     """Opens ONNX models that run on one thread, and their tokenizers; what several share is held once.
 
     Word vectors are mapped from their file, so that only those of words that were asked after are in memory.
-    Sessions do not keep them: this must live as long as they do.
     """
 
     def __init__(self) -> None:
@@ -50,20 +50,27 @@ class Models:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # each model would keep one; it is no faster with them
-        for words in sorted(path.parent.glob(WORDS)):
-            if words not in self._words:
-                self._words[words] = onnxruntime.OrtValue.ortvalue_from_numpy(np.load(words, mmap_mode="r"))
-            options.add_initializer(words.name, self._words[words])
-        return onnxruntime.InferenceSession(
+        words = {file.name: self._mapped(file) for file in sorted(path.parent.glob(WORDS))}
+        for name, value in words.items():
+            options.add_initializer(name, value)
+        session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[_SLOWER]
         )
+        session.kept = words  # it reads them, and does not keep them
+        return session
+
+    def _mapped(self, file: Path) -> onnxruntime.OrtValue:
+        if file not in self._words:
+            self._words[file] = onnxruntime.OrtValue.ortvalue_from_numpy(np.load(file, mmap_mode="r"))
+        return self._words[file]
 
     def tokenizer(self, path: Path) -> Any:
         """The tokenizer in a file, which neither pads nor truncates."""
         data = path.read_bytes()
-        if data not in self._tokenizers:
-            self._tokenizers[data] = Tokenizer.from_buffer(data)
-        return self._tokenizers[data]
+        digest = hashlib.sha256(data).digest()
+        if digest not in self._tokenizers:
+            self._tokenizers[digest] = Tokenizer.from_buffer(data)
+        return self._tokenizers[digest]
 
 
 class QueryEncoder:
@@ -76,12 +83,14 @@ class QueryEncoder:
     def __init__(
         self, folder: Path, dimension: int, max_tokens: int, prompt: str, models: Models | None = None
     ) -> None:
-        self._models = models or Models()  # lives as long as its sessions
+        models = models or Models()
         network, tokenizer = FILES
-        self._session = self._models.session(folder / network)
-        self._tokenizer = self._models.tokenizer(folder / tokenizer)
+        self._session, self._tokenizer = (
+            models.session(folder / network),
+            models.tokenizer(folder / tokenizer),
+        )
         smaller = folder / FAST_MODEL
-        self._fast = self._models.session(smaller) if smaller.is_file() else self._session
+        self._fast = models.session(smaller) if smaller.is_file() else self._session
         self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(False)
         self._prompt = prompt
         self.dimension = dimension

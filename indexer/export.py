@@ -62,15 +62,18 @@ def move_words(path: Path) -> None:
     from onnx import external_data_helper, numpy_helper
 
     model = onnx.load(path)
-    lookups = [node for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "input_ids"]
-    tables = {table.name: table for table in model.graph.initializer}
-    for lookup in lookups:
-        table = tables[lookup.input[0]]
-        table.name = lookup.input[0] = f"words-{hashlib.sha256(table.raw_data).hexdigest()[:12]}.npy"
-        file = path.with_name(table.name)
+    nodes = model.graph.node
+    looked_up = {node.input[0] for node in nodes if node.op_type == "Gather" and node.input[1] == "input_ids"}
+    for table in model.graph.initializer:
+        if table.name not in looked_up or not table.raw_data:
+            continue
+        file = path.with_name(f"words-{hashlib.sha256(table.raw_data).hexdigest()[:12]}.npy")
         np.save(file, numpy_helper.to_array(table))
+        for node in nodes:
+            node.input[:] = [file.name if name == table.name else name for name in node.input]
         length = len(table.raw_data)
         external_data_helper.set_external_data(table, file.name, file.stat().st_size - length, length)
+        table.name = file.name
         table.ClearField("raw_data")
     onnx.save(model, path)
 

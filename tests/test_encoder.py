@@ -1,16 +1,21 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from indexer.bundle import Bundle
 from indexer.cross_encoder import FILES as READER_FILES
+from indexer.cross_encoder import CrossEncoder
 from indexer.embedding import PassageEncoder, find_encoder
 from indexer.encoder import FAST_MODEL, FILES, WORDS, Models, QueryEncoder
+from indexer.export import move_words
 
 ODD = ["", " ", "?", "🪙👩🏽\u200d🚀", "שלום", "\u202e", "\ufffd", "\0", "a" * 5_000, "word " * 2_000]
 
@@ -77,20 +82,32 @@ def test_the_bundle_holds_the_files_that_an_encoder_needs(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == expected
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
-def test_models_that_have_words_in_common_hold_them_once(folder: Path) -> None:
+def test_models_that_have_words_in_common_hold_them_once(
+    folder: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    load = np.load
+
+    def counted(path: Path, **options: Any) -> Any:
+        opened.append(path)
+        return load(path, **options)
+
+    monkeypatch.setattr(np, "load", counted)
     models = Models()
-    assert models.tokenizer(folder / FILES[1]) is models.tokenizer(folder / READER_FILES[1])
-    before = mapped(folder)
-    sessions = [models.session(folder / name) for name in (FILES[0], FAST_MODEL, READER_FILES[0])]
-    assert len(sessions) == 3
-    assert mapped(folder) <= before + 1
+    encoder = QueryEncoder.load(folder, bundle.manifest["encoder"], models)
+    reader = CrossEncoder(folder, models)
+    assert opened == list(folder.glob(WORDS))
+    assert encoder._tokenizer is reader._tokenizer
+    for fast in (False, True):
+        found, expected = (one.encode("gold", fast=fast).vector for one in (encoder, bundle.encoder))
+        assert np.array_equal(found, expected)
 
 
-def mapped(folder: Path) -> int:
-    """How many times this process has mapped the words."""
-    (words,) = folder.resolve().glob(WORDS)
-    return Path("/proc/self/maps").read_text().count(str(words))
+def test_the_words_of_a_model_are_those_of_the_file(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "models")
+    (words,) = copy.glob(WORDS)
+    np.save(words, np.roll(np.load(words), 1, axis=0))
+    assert not np.array_equal(load(folder).encode("gold").vector, load(copy).encode("gold").vector)
 
 
 def test_a_model_loads_by_itself_with_the_words_beside_it(folder: Path, bundle: Bundle) -> None:
@@ -137,3 +154,30 @@ def test_without_a_smaller_network_the_encoder_itself_is_as_fast_as_it_gets(
         shutil.copy(path, tmp_path)
     encoder = load(tmp_path)
     assert np.array_equal(encoder.encode("gold").vector, encoder.encode("gold", fast=True).vector)
+
+
+def test_words_are_moved_wherever_they_are_used(tmp_path: Path) -> None:
+    """Some models multiply with their words, too, or look them up twice."""
+    table = np.arange(12, dtype=np.float32).reshape(4, 3)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["one"]),
+        helper.make_node("Gather", ["table", "input_ids"], ["other"]),
+        helper.make_node("Add", ["one", "other"], ["sum"]),
+        helper.make_node("Transpose", ["table"], ["turned"]),
+        helper.make_node("MatMul", ["sum", "turned"], ["found"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("found", TensorProto.FLOAT, ["n", 4])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
+    ids = {"input_ids": np.array([2, 0])}
+    expected = 2 * table[[2, 0]] @ table.T
+    assert np.array_equal(Models().session(tmp_path / "m.onnx").run(None, ids)[0], expected)
+    move_words(tmp_path / "m.onnx")
+    assert len(list(tmp_path.glob(WORDS))) == 1
+    assert np.array_equal(Models().session(tmp_path / "m.onnx").run(None, ids)[0], expected)
