@@ -26,7 +26,7 @@ from indexer.lexical import LexicalIndex
 from indexer.nearest import NearestIndex, open_index, write_index
 from indexer.passages import Furniture, Passage
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _REMEDY = "build it again with 'report-qa index build'"

@@ -377,19 +377,18 @@ class PassageEncoder:
                 super().__init__()
                 self.model = model
 
-            def forward(
-                self, input_ids: torch.Tensor, attention_mask: torch.Tensor
-            ) -> tuple[torch.Tensor, torch.Tensor]:
-                features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+            def forward(self, input_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+                whole = torch.ones_like(input_ids)
+                features = self.model({"input_ids": input_ids, "attention_mask": whole})
                 unit = torch.nn.functional.normalize
                 tokens = short(features["token_embeddings"])
                 return unit(features["sentence_embedding"], dim=-1), unit(tokens, dim=-1)
 
-        example = torch.tensor([[101, 102, 103, 104]]), torch.ones((1, 4), dtype=torch.int64)
+        example = (torch.tensor([[101, 102, 103, 104]]),)
         outputs = ("sentence_embedding", "token_embeddings")
         model = copy.deepcopy(self._model)
         model[0].model = network
-        export_quantized(Encoder(model), example, ("input_ids", "attention_mask"), outputs, path)
+        export_quantized(Encoder(model), example, ("input_ids",), outputs, path)
         move_words(path)
 
 

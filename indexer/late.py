@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RESIDENT_TOKENS = 50_000
-"""Up to so many tokens are held as float32 (75 MB at 384 dimensions); more are converted when read."""
+"""Up to so many tokens are held as float32, too (25 MB at 128 numbers); more are converted when read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class LateIndex:
         self._starts = starts
         self._idf = idf
         self._scale = scale
-        self._resident = vectors.astype(np.float32) if len(vectors) <= _RESIDENT_TOKENS else None
+        self._resident: NDArray[np.float32] | None = None
+        if len(vectors) <= _RESIDENT_TOKENS:  # one column a token: a product with few rows likes that
+            self._resident = np.ascontiguousarray((vectors * scale).T)
         self.sentences = len(starts) - 1
         self.dimension = int(vectors.shape[1])
 
@@ -97,17 +99,18 @@ class LateIndex:
             sentences: Rows of the sentences, ascending.
 
         Returns:
-            float32 `[len(sentences), tokens]`.
+            float32 `[tokens, len(sentences)]`.
         """
         begins, ends = self._starts[sentences], self._starts[sentences + 1]
         counts = ends - begins
         firsts = np.cumsum(counts) - counts
-        rows: slice | NDArray[np.int64] = slice(begins[0], ends[-1])
-        if ends[-1] - begins[0] != counts.sum():  # not one run: a slice would not do, and costs no copy
+        if self._resident is not None and ends[-1] - begins[0] == counts.sum():  # one run, as all are
+            found = query @ self._resident[:, begins[0] : ends[-1]]
+        else:
             rows = np.repeat(begins - firsts, counts) + np.arange(counts.sum())
-        vectors = self._vectors[rows].astype(np.float32) if self._resident is None else self._resident[rows]
-        found = (vectors @ query.T) * self._scale[rows]  # less to scale than the vectors
-        return np.maximum.reduceat(found, firsts, axis=0)
+            scaled = (self._vectors[rows].astype(np.float32) @ query.T) * self._scale[rows]
+            found = scaled.T  # less to scale than the vectors
+        return np.maximum.reduceat(found, firsts, axis=1)
 
 
 def quantize(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

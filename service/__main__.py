@@ -142,6 +142,8 @@ def _for_people(answer: object, *, marked: bool) -> str:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    gc.disable()  # until all is open: what is imported and read is no garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it looks through all that is installed
     from indexer.bundle import open_bundle
     from service.settings import Settings
 
@@ -176,8 +178,8 @@ def _serve(options: argparse.Namespace) -> int:
             traces=traces,
         )
         sys.setswitchinterval(_TURN)
-        gc.collect()
         gc.freeze()  # looking through a whole bundle for garbage, now and then, would stop everybody
+        gc.enable()
         _give_back()
         host = f"[{options.host}]" if ":" in options.host else options.host
         address = f"http://{host}:{listening.getsockname()[1]}"

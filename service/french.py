@@ -73,6 +73,8 @@ def _shared(first: str, second: str) -> int:
 
 def _pieces(word: str) -> list[str]:
     """A word without its elided article and its inverted pronoun: "sont-ils" → sont, "d'aide" → d, aide."""
+    if word.isalnum():  # most words
+        return [word]
     plain = _INVERSION.sub("", word)
     return [piece for piece in re.split(r"(?<=^[ldnsjcmt])'|(?<=^qu)'|-", plain) if piece] or [word]
 

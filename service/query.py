@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -33,6 +34,8 @@ _LONGEST = 40
 """Letters of a word that may be misspelt; to look for the like of a longer one would take long."""
 _MENDED = 20
 """So many unknown words of a text are mended: the rest is no question."""
+_REMEMBERED = 10_000
+"""Words that were looked up last: most of a question's are the same as in those before it."""
 _LETTERS = 64
 """So many letters of the reports, the most used, are tried in place of one, beside those of English."""
 SILENCE = "The report does not say."
@@ -104,6 +107,8 @@ class Vocabulary:
         self._lengths, self._masks = _shapes(self._words)
         self._stems = {stem for word in self._report for stem in terms(word)}
         self._english = english
+        self.knows = lru_cache(_REMEMBERED)(self._knows)
+        """Whether a word is one that may be meant as it stands: too short to tell, or not misspelt."""
         used = Counter("".join(self._report)).most_common(_LETTERS)
         self._letters = sorted(english.letters | {letter for letter, _ in used})
 
@@ -154,8 +159,7 @@ class Vocabulary:
         found = process.extract(word, words, scorer=OSA.distance, score_cutoff=2, limit=None)
         return {known for known, _, _ in found}
 
-    def knows(self, word: str) -> bool:
-        """Whether a word is one that may be meant as it stands: too short to tell, or not misspelt."""
+    def _knows(self, word: str) -> bool:
         folded = fold(word).replace("’", "'")
         if word.islower() and folded in _SHORTHAND:
             return False

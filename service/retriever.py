@@ -153,12 +153,12 @@ class Retriever:
             dense, cosine = self._cosines(rows, inside, vectors)
             similarities = self._bundle.late.similarities(vectors.tokens, inside)
             importance = self._bundle.late.weights(vectors.ids)
-            matched = similarities @ importance
+            matched = importance @ similarities
             channels = (
                 dense,
                 np.maximum.reduceat(cosine, firsts[:-1]),
                 words.shares(rows),
-                np.maximum.reduceat(similarities, firsts[:-1], axis=0) @ importance,
+                importance @ np.maximum.reduceat(similarities, firsts[:-1], axis=1),
                 np.maximum.reduceat(matched, firsts[:-1]),
             )
             passages += share * np.stack(channels, axis=1)

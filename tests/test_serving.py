@@ -95,6 +95,22 @@ def test_answering_loads_no_training_library_and_calls_nobody(bundle_path: Path,
     assert (training | {"eval"}) & set(said["loaded"]) == set()
 
 
+def test_garbage_is_collected_while_serving_but_not_looked_for_in_the_bundle(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    serve = (
+        "import gc, sys, uvicorn\n"
+        "from service.__main__ import main\n"
+        "uvicorn.Server.run = lambda self, sockets: print(gc.isenabled(), gc.get_freeze_count())\n"
+        "main(['serve', '--port', '0', '--bundle', sys.argv[1]])"
+    )
+    command = [sys.executable, "-c", serve, str(bundle_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    enabled, frozen = done.stdout.split()
+    assert enabled == "True"
+    assert int(frozen) > 50_000
+
+
 def test_a_question_is_answered_where_there_is_no_network(bundle_path: Path, tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:
