@@ -60,6 +60,8 @@ def _run(given: list[str]) -> int:
     except (BundleError, SettingsError, UnknownDocumentError, UsageError) as error:
         print(f"report-qa {options.command}: {error}", file=sys.stderr)
         return 1
+    finally:
+        gc.enable()  # whatever became of `_serve`
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,7 +144,7 @@ def _for_people(answer: object, *, marked: bool) -> str:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    gc.disable()  # until all is open: what is imported and read is no garbage
+    gc.disable()  # until all is open, or `_run` ends: what is imported and read is no garbage
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it looks through all that is installed
     from indexer.bundle import open_bundle
     from service.settings import Settings

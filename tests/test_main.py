@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import re
@@ -26,6 +27,11 @@ def one_line(captured: str, command: str) -> str:
     (line,) = captured.splitlines()
     assert line.startswith(f"report-qa {command}: ")
     return line
+
+
+def test_a_service_that_does_not_start_leaves_garbage_collection_on(tmp_path: Path) -> None:
+    assert main(["serve", "--port", "0", "--bundle", str(tmp_path / "nope")]) == 1
+    assert gc.isenabled()
 
 
 # --- ask ---
