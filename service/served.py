@@ -95,13 +95,16 @@ class Shelf:
         self._refused: str | None = None
         self._looks = 0
         self._stop = threading.Event()
-        # Whoever asks first need not wait for them.
-        threading.Thread(target=lambda: self.now.starters, name="starters").start()
+        # Whoever asks first need not wait for them, nor they for it: what is asked at once comes first.
+        self._soon = threading.Timer(EVERY, lambda: self.now.starters)
+        self._soon.name = "starters"
+        self._soon.start()
         if path:
             threading.Thread(target=self._watch, name="shelf", daemon=True).start()
 
     def close(self) -> None:
         """Look no more."""
+        self._soon.cancel()
         self._stop.set()
 
     def look(self) -> None:

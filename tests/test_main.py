@@ -1,4 +1,5 @@
 import gc
+import importlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from indexer.bundle import Bundle
@@ -29,9 +31,11 @@ def one_line(captured: str, command: str) -> str:
     return line
 
 
-def test_a_service_that_does_not_start_leaves_garbage_collection_on(tmp_path: Path) -> None:
+def test_a_service_that_does_not_start_leaves_all_as_it_was(tmp_path: Path) -> None:
     assert main(["serve", "--port", "0", "--bundle", str(tmp_path / "nope")]) == 1
     assert gc.isenabled()
+    assert "defer_build" not in BaseModel.model_config
+    importlib.import_module("pydantic.v1")
 
 
 # --- ask ---

@@ -17,6 +17,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from indexer.bundle import Bundle
+from service.app import create_app
+
 ROOT = Path(__file__).parents[1]
 WAGNER = "How much did Wagner cost Mali each month?"
 # Run away from the repository, so that nothing is served from its corpus folder.
@@ -109,6 +112,26 @@ def test_garbage_is_collected_while_serving_but_not_looked_for_in_the_bundle(
     enabled, frozen = done.stdout.split()
     assert enabled == "True"
     assert int(frozen) > 50_000
+
+
+def test_serving_loads_no_older_pydantic_and_describes_itself_all_the_same(
+    bundle: Bundle, bundle_path: Path, tmp_path: Path
+) -> None:
+    serve = (
+        "import json, sys, uvicorn\n"
+        "from service.__main__ import main\n"
+        "def run(self, sockets):\n"
+        "    v1 = sorted(name for name in sys.modules if name.startswith('pydantic.v1.'))\n"
+        "    complete = sys.modules['service.schemas'].AnswerResponse.__pydantic_complete__\n"
+        "    print(json.dumps([v1, complete, self.config.app.openapi()]))\n"
+        "uvicorn.Server.run = run\n"
+        "main(['serve', '--port', '0', '--bundle', sys.argv[1]])"
+    )
+    command = [sys.executable, "-c", serve, str(bundle_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    older, complete, described = json.loads(done.stdout)
+    assert (older, complete) == ([], True)
+    assert described == create_app(bundle).openapi()
 
 
 def test_a_question_is_answered_where_there_is_no_network(bundle_path: Path, tmp_path: Path) -> None:
