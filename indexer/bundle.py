@@ -30,8 +30,8 @@ FORMAT_VERSION = 7
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 _BLOCK = 1 << 24
-"""Bytes that are hashed at once: with fewer, a thread that opens a bundle while others work waits for its turn
-again and again."""
+"""Bytes that are hashed at once: with fewer, whoever opens a bundle while others work waits for a turn again
+and again."""
 _REMEDY = "build it again with 'report-qa index build'"
 
 

@@ -150,7 +150,7 @@ def _read(model: Any, input_ids: Any, token_type_ids: Any = None, **_: Any) -> A
     if token_type_ids is not None:  # a look-up of two rows would be quantised, and each time undone
         places = places + token_type_ids[0, :, None] * (types[1] - types[0])
     states = known.LayerNorm(words + places)
-    width = states.shape[1] // heads
+    width = model.config.hidden_size // heads  # not a shape, which would be worked out when it runs
     for layer in model.encoder.layer:
         own, mixed = layer.attention.self, layer.attention.output
         query, key, value = (
