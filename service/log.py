@@ -11,8 +11,9 @@ import json
 import logging
 import queue
 import secrets
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any, TextIO
@@ -24,6 +25,8 @@ REQUESTS = logging.getLogger("report_qa.requests")
 _SECRET = secrets.token_bytes(32)
 _AHEAD = 10_000
 """Lines that may wait to be written. More are lost: a stuck reader must stop no answer."""
+_TOGETHER = 0.05
+"""Seconds after which a line is written, with all that came meanwhile."""
 
 
 def about_question(question: str, *, wording: bool) -> dict[str, Any]:
@@ -56,6 +59,18 @@ class _Lines(QueueHandler):
         return record
 
 
+class _Writer(QueueListener):
+    """Writes what has come together: waking for each line would take a request's time."""
+
+    def dequeue(self, block: bool) -> logging.LogRecord:
+        """The next record; if it has to be waited for, so is what comes soon after it."""
+        with suppress(queue.Empty):
+            return super().dequeue(block=False)
+        record = super().dequeue(block)
+        time.sleep(_TOGETHER)
+        return record
+
+
 @contextmanager
 def logging_to(stream: TextIO) -> Iterator[None]:
     """Write what is logged as JSON lines, in a thread of its own; all of it is out on leaving."""
@@ -63,7 +78,7 @@ def logging_to(stream: TextIO) -> Iterator[None]:
     writer = logging.StreamHandler(stream)
     writer.setFormatter(JsonLines())
     handler = _Lines(queue.Queue(_AHEAD))
-    listener = QueueListener(handler.queue, writer)
+    listener = _Writer(handler.queue, writer)
     root = logging.getLogger()
     root.addHandler(handler)
     REQUESTS.setLevel(logging.INFO)

@@ -1,7 +1,9 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +48,23 @@ def test_a_log_that_nobody_takes_stops_no_request(monkeypatch: pytest.MonkeyPatc
 
     with logging_to(Stuck()):
         REQUESTS.info("", extra={"fields": {}})
+
+
+def test_what_comes_while_a_line_waits_is_written_with_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept, all_there = list[float](), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        all_there.wait()
+
+    def write() -> None:
+        monkeypatch.setattr("service.log.time", SimpleNamespace(sleep=sleep))
+        for number in range(200):
+            REQUESTS.info("", extra={"fields": {"number": number}})
+        all_there.set()
+
+    assert [line["number"] for line in logged(write)] == list(range(200))
+    assert len(slept) <= 2  # for the first line, and for the end
 
 
 def test_of_a_question_only_length_and_a_hash_are_told() -> None:
