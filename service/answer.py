@@ -76,9 +76,9 @@ class _Found:
 
 
 class Answerer:
-    """Answers questions from one open bundle. Holds no state between questions."""
+    """Answers questions from one open bundle, `cores` of them at once. Holds no state between questions."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, cores: int = 1) -> None:
         self.bundle = bundle
         self._retriever = Retriever(bundle)
         self._vocabulary = Vocabulary([d.text for d in bundle.documents.values()], bundle.english)
@@ -86,7 +86,7 @@ class Answerer:
         calibration = bundle.manifest["calibration"]
         self._before = {fast: fitted(calibration, fast=fast) for fast in (False, True)}
         self._reading: Mapping[str, Any] = calibration.get("reading") or {}
-        self._reader = Reader(bundle) if self._reading and bundle.reader else None
+        self._reader = Reader(bundle, cores) if self._reading and bundle.reader else None
 
     def answer(
         self,

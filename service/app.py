@@ -61,7 +61,7 @@ def create_app(
         traces: Where the spans of questions go; without it none are made.
     """
     metrics = Metrics()
-    shelf = Shelf(bundle, follow)
+    shelf = Shelf(bundle, follow, lanes)
     line = Lanes(lanes, queue_limit, metrics, traces)
     admission = Admission(line, metrics, keys, origins, rates, origin_rates)
 

@@ -41,9 +41,9 @@ class Served:
     remembered: Any
 
     @classmethod
-    def of(cls, bundle: Bundle) -> "Served":
-        """Get a bundle ready."""
-        answerer = Answerer(bundle)
+    def of(cls, bundle: Bundle, lanes: int) -> "Served":
+        """Get a bundle ready, for so many questions at once."""
+        answerer = Answerer(bundle, lanes)
 
         @lru_cache(REMEMBERED)
         def remembered(
@@ -85,13 +85,14 @@ class Shelf:
     Args:
         bundle: What is served first.
         path: The link to look at; without it nothing is ever exchanged.
+        lanes: Questions answered at the same time.
     """
 
-    def __init__(self, bundle: Bundle, path: Path | None = None) -> None:
-        self.now = Served.of(bundle)
+    def __init__(self, bundle: Bundle, path: Path | None = None, lanes: int = 1) -> None:
+        self.now = Served.of(bundle, lanes)
         self.trouble: str | None = None
         """Why the bundle at the path is not the one that is served, in a line; None if it is."""
-        self._path = path
+        self._path, self._lanes = path, lanes
         self._refused: str | None = None
         self._looks = 0
         self._stop = threading.Event()
@@ -119,7 +120,7 @@ class Shelf:
             if wanted == self._refused and self._looks % _AGAIN:
                 return
             self._refused = wanted
-            found = Served.of(open_bundle(self._path))
+            found = Served.of(open_bundle(self._path), self._lanes)
             starters = len(found.starters)  # worked out before it is served, which warms it, too
         except Exception as error:  # whatever is wrong with it: what is served goes on
             trouble = str(error) if isinstance(error, BundleError) else f"{type(error).__name__}: {error}"

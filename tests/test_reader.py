@@ -1,6 +1,8 @@
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from eval.questions import Question
 from indexer.bundle import Bundle
-from indexer.cross_encoder import PairLogits
+from indexer.cross_encoder import CrossEncoder, PairLogits
 from indexer.passages import Passage
 from service.query import Query
 from service.reader import (
@@ -162,6 +164,93 @@ def test_reading_repeats(reader: Reader, shelf: Bundle) -> None:
     first = reader.read("When did France withdraw?", found)
     reader.read("What did tickets cost?", found)
     assert reader.read("When did France withdraw?", found) == first
+
+
+# --- reading ahead ---
+
+
+class Watched:
+    """Reads as an encoder does, and holds whoever reads the first window until told to go on."""
+
+    def __init__(self, encoder: CrossEncoder) -> None:
+        self.encoder, self.threads = encoder, list[str]()
+        self.others = threading.Semaphore(0)
+        self.waits_for = 0
+
+    def read(self, question: str, text: str) -> PairLogits:
+        self.threads.append(name := threading.current_thread().name)
+        if name.startswith("ahead"):
+            self.others.release()
+        for _ in range(self.waits_for if not name.startswith("ahead") else 0):
+            assert self.others.acquire(timeout=60)
+        self.waits_for = 0
+        return self.encoder.read(question, text)
+
+
+@pytest.fixture
+def three(shelf: Bundle, monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
+    """Candidates of which three windows are read."""
+    monkeypatch.setattr("service.reader.ENOUGH", 1.1)
+    return Retriever(shelf).retrieve(Query("When did France withdraw its troops?")).candidates
+
+
+def watched(shelf: Bundle, cores: int) -> tuple[Reader, Watched]:
+    watch = Watched(cast(CrossEncoder, shelf.reader))
+    return Reader(replace(shelf, reader=cast(CrossEncoder, watch)), cores), watch
+
+
+@pytest.mark.parametrize(("cores", "ahead"), [(1, 0), (2, 1), (3, 2), (8, 2)])
+def test_free_cores_read_at_the_same_time_and_change_no_answer(
+    reader: Reader, shelf: Bundle, three: list[Candidate], cores: int, ahead: int
+) -> None:
+    at_once, watch = watched(shelf, cores)
+    for question in ("When did France withdraw?", "What did tickets cost?"):
+        watch.waits_for = ahead  # the first window is not read before so many others are begun
+        watch.threads.clear()
+        assert at_once.read(question, three) == reader.read(question, three)
+        assert sum(name.startswith("ahead") for name in watch.threads) == ahead
+
+
+def test_a_core_that_is_taken_reads_nothing_ahead(shelf: Bundle, three: list[Candidate]) -> None:
+    both, watch = watched(shelf, 2)
+    inside = both._readings("When did France withdraw?", both._windows(three, 1))
+    next(inside)  # somebody else is reading
+    watch.threads.clear()
+    both.read("What did tickets cost?", three)
+    assert not any(name.startswith("ahead") for name in watch.threads)
+    inside.close()
+    both.read("What did tickets cost?", three)
+    assert any(name.startswith("ahead") for name in watch.threads)
+
+
+def test_what_fails_ahead_fails_and_frees_its_core(shelf: Bundle, three: list[Candidate]) -> None:
+    class Failing(Watched):
+        def read(self, question: str, text: str) -> PairLogits:
+            if threading.current_thread().name.startswith("ahead"):
+                raise RuntimeError("no room")
+            return self.encoder.read(question, text)
+
+    encoder = Failing(cast(CrossEncoder, shelf.reader))
+    both = Reader(replace(shelf, reader=cast(CrossEncoder, encoder)), 2)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="no room"):
+            both.read("When did France withdraw?", three)
+
+
+def test_what_is_sure_waits_for_nothing_that_was_begun(shelf: Bundle, three: list[Candidate]) -> None:
+    go_on = threading.Event()
+
+    class Slow(Watched):
+        def read(self, question: str, text: str) -> PairLogits:
+            if threading.current_thread().name.startswith("ahead"):
+                go_on.wait(60)
+            return self.encoder.read(question, text)
+
+    both = Reader(replace(shelf, reader=cast(CrossEncoder, Slow(cast(CrossEncoder, shelf.reader)))), 2)
+    read = both.read("When did France withdraw?", three, sure=-math.inf)
+    assert len({item.reading for item in read}) == 1
+    assert not go_on.is_set()
+    go_on.set()
 
 
 def test_after_reading_shares_are_of_what_was_read() -> None:
