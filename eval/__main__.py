@@ -72,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--reports", type=Path, required=True, metavar="DIR", help="texts/ and questions.jsonl"
     )
+    train.add_argument("--written", type=Path, default=WRITTEN, metavar="DIR", help="(%(default)s)")
+    train.add_argument(
+        "--corpus", type=Path, nargs="+", required=True, metavar="FILE", help="texts of what is written on"
+    )
     train.add_argument("--collection", type=Path, action="append", default=[], metavar="DIR")
     train.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     reader = commands.add_parser("train-reader", help="train the reader anew; goes on where it was stopped")

@@ -36,6 +36,7 @@ from service.retriever import fitted
 
 if TYPE_CHECKING:
     from eval.calibrate import Asked
+    from eval.lessons import Lesson
 
 Options = argparse.Namespace
 
@@ -135,20 +136,20 @@ def calibrate(options: Options) -> int:
 
 def train(options: Options) -> int:
     """Train the encoder's adapter, and write its card beside it."""
-    from random import Random
-
-    from eval.lessons import counts, held_out, read_collection, read_reports
+    from eval.lessons import counts
     from eval.training import Trainer, model_card
     from indexer.adapter import ADAPTER
     from indexer.embedding import BASE_ENCODER, PassageEncoder, find_encoder
 
-    random = Random(options.seed)
-    reports, judge = held_out(read_reports(options.reports))
-    others = {folder.name: read_collection(folder, random) for folder in options.collection}
+    reports, judge, written, others = _lessons(options)
     trainer = Trainer(PassageEncoder(find_encoder(BASE_ENCODER)), options.seed, _say)
-    result = trainer.train(reports, [lesson for found in others.values() for lesson in found], judge)
+    outside = [lesson for found in others.values() for lesson in found]
+    result = trainer.train([*reports, *written], outside, judge)
     trainer.save(ADAPTER)
-    learned = counts({options.reports.name: reports, **others})
+    learned = counts(
+        {options.reports.name: reports, options.written.name: written, **others},
+        silent=False,
+    )
     ADAPTER.with_suffix(".md").write_text(model_card(result, learned, options.made_by), "utf-8")
     _say(f"wrote {ADAPTER}; held-out reports after: {result['after']}")
     return 0
@@ -156,18 +157,12 @@ def train(options: Options) -> int:
 
 def train_query_encoder(options: Options) -> int:
     """Train what encodes questions from what encodes passages, and write its card beside it."""
-    from random import Random
-
     from eval.distillation import Distillation, asked, distilled_card, plain_sentences
-    from eval.lessons import counts, held_out, read_collection, read_reports, read_written
-    from eval.reader_training import ROUNDS
+    from eval.lessons import counts
     from indexer.distilled import DISTILLED
     from indexer.embedding import ADAPTED_ENCODER, PassageEncoder, find_encoder
 
-    random = Random(options.seed)
-    reports, judge = held_out(read_reports(options.reports))
-    written = [x for name, *_ in ROUNDS for x in read_written(options.written / name, options.corpus)]
-    others = {folder.name: read_collection(folder, random) for folder in options.collection}
+    reports, judge, written, others = _lessons(options)
     learned = {options.reports.name: reports, options.written.name: written, **others}
     lessons = [lesson for found in learned.values() for lesson in found]
     outside = [lesson for found in others.values() for lesson in found]
@@ -181,6 +176,22 @@ def train_query_encoder(options: Options) -> int:
     DISTILLED.with_suffix(".md").write_text(card, "utf-8")
     _say(f"wrote {DISTILLED}; held-out reports: {result}")
     return 0
+
+
+def _lessons(
+    options: Options,
+) -> "tuple[list[Lesson], list[Lesson], list[Lesson], dict[str, list[Lesson]]]":
+    """Lessons on reports, those to judge by, those that were written for this, and those of collections."""
+    from random import Random
+
+    from eval.lessons import held_out, read_collection, read_reports, read_written
+    from eval.reader_training import ROUNDS
+
+    random = Random(options.seed)
+    reports, judge = held_out(read_reports(options.reports))
+    written = [x for name, *_ in ROUNDS for x in read_written(options.written / name, options.corpus)]
+    others = {folder.name: read_collection(folder, random) for folder in options.collection}
+    return reports, judge, written, others
 
 
 def train_reader(options: Options) -> int:

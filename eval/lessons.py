@@ -267,9 +267,9 @@ def thinned(lessons: Sequence[Lesson]) -> list[Lesson]:
     return list(lessons[:: ceil(total / _PLENTY)])
 
 
-def counts(lessons: Mapping[str, Sequence[Lesson]]) -> dict[str, int]:
-    """How many questions each collection gives, answered or not."""
+def counts(lessons: Mapping[str, Sequence[Lesson]], *, silent: bool = True) -> dict[str, int]:
+    """How many questions each collection gives; without `silent`, only those that are answered."""
     return {
-        name: sum(len(lesson.questions) + len(lesson.silent) for lesson in found)
+        name: sum(len(lesson.questions) + silent * len(lesson.silent) for lesson in found)
         for name, found in lessons.items()
     }

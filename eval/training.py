@@ -24,7 +24,6 @@ from indexer.embedding import PassageEncoder
 from indexer.lexical import is_stopword
 
 RANK = 32
-EPOCHS = 2
 LEARNING_RATE = 4e-4
 WARM_UP = 60
 BATCH = 20
@@ -32,8 +31,8 @@ BATCH = 20
 MAX_TOKENS = 176
 TEMPERATURE, POOLED_TEMPERATURE = 0.03, 0.05
 SENTENCE_WEIGHT, POOLED_WEIGHT = 0.7, 0.3
-REPEATS = 2
-"""How often the reports, which are what is served, are gone through in one epoch."""
+REPEATS = 3
+"""How often the reports, which are like what is served, are gone through; the others are once."""
 
 
 class Adapted(nn.Module):
@@ -74,7 +73,7 @@ class Trainer:
         self, reports: Sequence[Lesson], others: Sequence[Lesson], judge: Sequence[Lesson]
     ) -> dict[str, Any]:
         """Train; returns how right the first choice is for `judge` before and after."""
-        steps = [step for _ in range(EPOCHS) for step in self._epoch(reports, others)]
+        steps = self._steps(reports, others)
         parameters = [p for layer in self._adapted.values() for p in (layer.A, layer.B)]
         optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
         before, start, smooth = self.judge(judge), time.monotonic(), 0.0
@@ -117,7 +116,7 @@ class Trainer:
                 total += 1
         return {"passage": round(passages / total, 3), "sentence": round(sentences / total, 3)}
 
-    def _epoch(
+    def _steps(
         self, reports: Sequence[Lesson], others: Sequence[Lesson]
     ) -> list[tuple[Lesson, list[tuple[str, Right]]]]:
         steps = []
@@ -231,7 +230,8 @@ def model_card(result: dict[str, Any], counts: dict[str, int], command: str) -> 
 _CARD = """# The adapter of all-MiniLM-L6-v2
 
 Low-rank factors (rank {RANK}, half floats) for every linear layer of the encoder; merged at build.
-Made by `{command}`: {EPOCHS} epochs, AdamW {LEARNING_RATE}, seed 0, one thread, bfloat16.
+Made by `{command}`: AdamW {LEARNING_RATE}, seed 0, one thread, bfloat16. Questions on reports, and those in
+`eval/written`, are gone through {REPEATS} times, the others once.
 
 | questions learned from | number |
 |---|---|

@@ -250,3 +250,10 @@ def test_every_fifth_report_is_held_out() -> None:
     assert [lesson.name for lesson in learn] == ["b", "c", "d", "e", "g"]
     assert held_out(reversed(lessons)) == (learn, judge)
     assert counts({"learn": learn, "judge": judge, "none": []}) == {"learn": 5, "judge": 2, "none": 0}
+
+
+def test_questions_that_are_not_answered_are_counted_or_not() -> None:
+    asked = (("?", frozenset({(0, 0)})),)
+    lesson = Lesson("a", (("It rose.",),), asked, silent=asked * 2)
+    assert counts({"all": [lesson, lesson]}) == {"all": 6}
+    assert counts({"all": [lesson, lesson]}, silent=False) == {"all": 2}
