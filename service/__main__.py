@@ -24,8 +24,6 @@ _TURN = 0.0005
 """Seconds that a lane may go on in Python while the event loop waits for its turn. Python's own is ten times
 that, and the loop needs several turns for a reply. On one core a question took no more CPU time for it."""
 _OLDER = "pydantic.v1"
-_MMAP_THRESHOLD, _LARGE = -3, 1 << 20
-"""What glibc calls the bound of large pieces of memory, and the bytes that it is set to."""
 
 
 class UsageError(ValueError):
@@ -150,7 +148,6 @@ def _for_people(answer: object, *, marked: bool) -> str:
 
 def _serve(options: argparse.Namespace) -> int:
     gc.disable()  # until all is open, or `_run` ends: what is imported and read is no garbage
-    _return_large()
     sys.setswitchinterval(_TURN)
     from indexer.bundle import open_bundle
     from service.settings import Settings
@@ -217,7 +214,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _import_fastapi() -> None:
-    """Import FastAPI without what is not used here: a tenth of the start, and 8 MB.
+    """Import FastAPI without what is not used here: a tenth of the start.
 
     That is the pydantic before this one, for whose models it looks; plugins of pydantic, which looks for them
     in all that is installed; and validators for OpenAPI's models, which are built when somebody asks for it.
@@ -229,16 +226,6 @@ def _import_fastapi() -> None:
     BaseModel.model_config["defer_build"] = True
     importlib.import_module("fastapi")
     del BaseModel.model_config["defer_build"]  # ours are built at once, before lanes use them together
-
-
-def _return_large() -> None:
-    """Have glibc return large pieces of memory to the system as they are freed.
-
-    Its own bound rises to that of the largest piece freed, some 10 MB where a misspelt word was compared with
-    all others, and what is below it is kept: 18 MB (mallopt(3), M_MMAP_THRESHOLD).
-    """
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def _give_back() -> None:
