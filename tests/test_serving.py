@@ -98,18 +98,22 @@ def test_answering_loads_no_training_library_and_calls_nobody(bundle_path: Path,
     assert (training | {"eval"}) & set(said["loaded"]) == set()
 
 
-def test_garbage_is_collected_while_serving_but_not_looked_for_in_the_bundle(
-    bundle_path: Path, tmp_path: Path
-) -> None:
+def printed_by_serving(bundle_path: Path, folder: Path, run: str) -> str:
+    """What is printed by a service that is ready, in whose place `run(self, sockets)` is then called."""
     serve = (
-        "import gc, sys, uvicorn\n"
+        f"import gc, json, sys, uvicorn\n{run}\nuvicorn.Server.run = run\n"
         "from service.__main__ import main\n"
-        "uvicorn.Server.run = lambda self, sockets: print(gc.isenabled(), gc.get_freeze_count())\n"
         "main(['serve', '--port', '0', '--bundle', sys.argv[1]])"
     )
     command = [sys.executable, "-c", serve, str(bundle_path)]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    enabled, frozen = done.stdout.split()
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True).stdout
+
+
+def test_garbage_is_collected_while_serving_but_not_looked_for_in_the_bundle(
+    bundle_path: Path, tmp_path: Path
+) -> None:
+    run = "def run(self, sockets): print(gc.isenabled(), gc.get_freeze_count())"
+    enabled, frozen = printed_by_serving(bundle_path, tmp_path, run).split()
     assert enabled == "True"
     assert int(frozen) > 50_000
 
@@ -117,19 +121,13 @@ def test_garbage_is_collected_while_serving_but_not_looked_for_in_the_bundle(
 def test_serving_loads_no_older_pydantic_and_describes_itself_all_the_same(
     bundle: Bundle, bundle_path: Path, tmp_path: Path
 ) -> None:
-    serve = (
-        "import json, sys, uvicorn\n"
-        "from service.__main__ import main\n"
+    run = (
         "def run(self, sockets):\n"
         "    v1 = sorted(name for name in sys.modules if name.startswith('pydantic.v1.'))\n"
         "    complete = sys.modules['service.schemas'].AnswerResponse.__pydantic_complete__\n"
-        "    print(json.dumps([v1, complete, self.config.app.openapi()]))\n"
-        "uvicorn.Server.run = run\n"
-        "main(['serve', '--port', '0', '--bundle', sys.argv[1]])"
+        "    print(json.dumps([v1, complete, self.config.app.openapi()]))"
     )
-    command = [sys.executable, "-c", serve, str(bundle_path)]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    older, complete, described = json.loads(done.stdout)
+    older, complete, described = json.loads(printed_by_serving(bundle_path, tmp_path, run))
     assert (older, complete) == ([], True)
     assert described == create_app(bundle).openapi()
 
